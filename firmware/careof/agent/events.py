@@ -1,0 +1,46 @@
+"""What a role is told and what it asks for: the seam between `agent` and everything else.
+
+A role has `handle(event, now_ms) -> [actions]` and `deadline() -> ms or None`. Time is a monotonic
+clock's, in ms; wall-clock time comes as an offset (WallClock) so that a run can be replayed. `main`
+(and the simulator, a second main) turns actions into messages and timers. Addresses are bytes of 4.
+"""
+
+from collections import namedtuple
+
+# -- Events ---------------------------------------------------------------------------------------
+Late = namedtuple("Late", "")  # deadline() has passed
+WallClock = namedtuple(
+    "WallClock", "offset_ms"
+)  # Unix time in ms = now_ms + offset_ms; told again after a step
+# A datagram on a signalling port, as tunneld handed it up. uplink: the number given in Hold(SetUplink).
+Datagram = namedtuple("Datagram", "uplink source source_port destination ttl data")
+Inner = namedtuple("Inner", "tunnel data")  # an inner packet for us (an answered probe)
+# What the machine's netlink says of a device; told at the start and whenever any of it changes.
+# address: the first global IPv4 address or None; gateway: next hop of its default route or None.
+Link = namedtuple("Link", "device carrier address prefix_length gateway")
+Unanswered = namedtuple("Unanswered", "path since_ms")
+Answered = namedtuple("Answered", "path")
+Expired = namedtuple("Expired", "destination length")  # tunneld closed this route by itself
+Refused = namedtuple("Refused", "message error text")  # tunneld could not do this Hold
+TunneldUp = namedtuple("TunneldUp", "offloads")  # (again) connected; what was held has been replayed
+TunneldDown = namedtuple("TunneldDown", "")
+Authenticated = namedtuple("Authenticated", "token authenticator")  # answer to Authenticate
+Verified = namedtuple("Verified", "token genuine")  # answer to Verify
+Command = namedtuple("Command", "name arguments")  # from the status socket; "move", "stop", ...
+Reconfigured = namedtuple("Reconfigured", "options")  # the new options of this role
+
+# -- Actions --------------------------------------------------------------------------------------
+Send = namedtuple("Send", "uplink destination port data")  # a datagram from that uplink's signalling port
+SendInner = namedtuple("SendInner", "path data")  # an inner packet by that path
+# State that tunneld should hold from now on: `message` is a Set... of wire.tunneld, `key` names the
+# object; the client in `system` sends it, and again after tunneld was restarted, in the order of first
+# Hold. Release sends the matching Drop.
+Hold = namedtuple("Hold", "key message")
+Release = namedtuple("Release", "key")
+Authenticate = namedtuple("Authenticate", "token key data")  # key: the name of an association's key
+Verify = namedtuple("Verify", "token key data authenticator")
+Log = namedtuple("Log", "level tag text")  # level: "error", "warning", "notice", "info", "debug"
+Count = namedtuple("Count", "name")  # one more under this name
+Moved = namedtuple("Moved", "role from_uplink to_uplink why")  # for status, hooks and the console
+Answer = namedtuple("Answer", "command value")  # the JSON value that answers a Command
+Stop = namedtuple("Stop", "")  # the role has said goodbye; careofd may end

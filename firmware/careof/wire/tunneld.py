@@ -1,0 +1,307 @@
+"""Messages between careofd and careof-tunneld (DESIGN section 2): one table, both ends.
+
+A message is one datagram of an AF_UNIX SOCK_SEQPACKET socket: a header of eight octets, then the
+fields of its row, in network byte order.
+
+    0                   1                   2                   3
+    |             kind              |      length (all of it)       |
+    |                 number (of the sender, rising)                |
+
+`native/common/make_messages.py` makes the C structures and codec from ROWS; golden vectors in
+tests/unit/golden show that both agree. Nothing in here knows what a message is for.
+
+Field types: u8 u16 u32 u64; ip (an IPv4 address, bytes of 4); device (an interface name, at most 15
+characters, padded with NUL to 16 octets); list32 (a u16 count, then that many u32); octets (the rest).
+"""
+
+from collections import namedtuple
+
+from .reader import Malformed, Reader
+
+VERSION = 1
+HEADER_SIZE = 8
+SIZE_MAX = 65535  # the length field; tunneld hands up no datagram longer than this less its fields
+
+TO_TUNNELD, FROM_TUNNELD = "to", "from"
+
+# How one tunnel encapsulates (SetTunnel.kind). Room is left for those of later protocols.
+KIND_IPIP = 1  # RFC 2003, protocol 4 on the uplink's raw socket
+KIND_MIP_UDP = 2  # RFC 3519, next header 4 (IP in IP) after the four octets of tunnel data header
+
+# What a route does with traffic (SetRoute.gate).
+GATE_CLOSED, GATE_HOLD, GATE_OPEN = 0, 1, 2
+
+# What the tunneld's kernel and TUN can do (Hello.offloads), as bits.
+OFFLOAD_TUN_TSO, OFFLOAD_TUN_USO, OFFLOAD_UDP_SEGMENT, OFFLOAD_UDP_GRO = 1, 2, 4, 8
+
+FOREVER_S = 0xFFFFFFFF  # SetRoute.valid_s of a route that does not run out
+
+# Every drop has a name; Counters.values has one u64 each, in this order. The traffic counters come first.
+COUNTERS = (
+    # traffic, inner packets and octets
+    "out_packets",
+    "out_octets",
+    "in_packets",
+    "in_octets",
+    # system calls and batches, to see that batching works
+    "tun_reads",
+    "tun_writes",
+    "uplink_sends",
+    "uplink_receives",
+    # outbound drops
+    "out_not_ipv4",
+    "out_malformed",
+    "out_ttl_exceeded",
+    "out_no_route",
+    "out_gate_closed",
+    "out_hold_full",
+    "out_hold_late",
+    "out_too_big",
+    "out_no_path",
+    "out_loop",
+    "out_uplink_error",
+    # inbound drops
+    "in_short",
+    "in_unknown_kind",
+    "in_no_tunnel",
+    "in_malformed",
+    "in_bad_source",
+    "in_bad_destination",
+    "in_nested",
+    "in_ecn",
+    "in_duplicate",
+    "in_ttl_zero",
+    "in_tun_error",
+    # made here
+    "icmp_too_big_sent",
+    "icmp_ttl_sent",
+    "icmp_limited",
+    "fragments_made",
+    "mss_lowered",
+    # signalling
+    "signals_up",
+    "signals_sent",
+    "signal_source_limited",
+    "signal_all_limited",
+    "signal_no_client",
+    "signal_client_full",
+    "signal_send_error",
+    # the socket to careofd
+    "client_refused",
+    "client_malformed",
+    "client_unknown_kind",
+    "client_refused_value",
+)
+
+Row = namedtuple("Row", "kind name direction fields")
+
+_SIZES = {"u8": 1, "u16": 2, "u32": 4, "u64": 8}
+_BY_KIND = {}
+_BY_TYPE = {}
+ROWS = []
+
+
+def _row(kind, name, direction, fields):
+    """Declare a message: a named tuple with the row's fields, known to pack() and unpack()."""
+    row = Row(kind, name, direction, fields)
+    message = namedtuple(name, tuple([field for field, _ in fields]))
+    ROWS.append(row)
+    _BY_KIND[kind] = (row, message)
+    _BY_TYPE[message] = row
+    return message
+
+
+# Both say Hello first. tunneld's `epoch` differs each time it starts: a new one wants a replay.
+Hello = _row(1, "Hello", TO_TUNNELD, (("version", "u16"),))
+HelloBack = _row(2, "HelloBack", FROM_TUNNELD, (("version", "u16"), ("epoch", "u64"), ("offloads", "u32")))
+# All that is held again between the two stays as it was; at ReplayEnd what was not is removed.
+ReplayBegin = _row(3, "ReplayBegin", TO_TUNNELD, ())
+ReplayEnd = _row(4, "ReplayEnd", TO_TUNNELD, ())
+# The answer to every message to tunneld that has a `Set` or `Drop` in its name and failed, and to
+# every ReplayEnd (error 0). `error` is an errno, `text` UTF-8 for a log line.
+Done = _row(5, "Done", FROM_TUNNELD, (("of_number", "u32"), ("error", "u16"), ("text", "octets")))
+#
+# State. An object is named by its first field (routes, sources and kernel rows by the whole prefix);
+# setting it again changes it in place without losing a packet.
+SetTun = _row(16, "SetTun", TO_TUNNELD, (("address", "ip"), ("mtu", "u16")))  # careof0; 0.0.0.0: no address
+SetUplink = _row(
+    17, "SetUplink", TO_TUNNELD, (("uplink", "u32"), ("device", "device"), ("address", "ip"), ("port", "u16"))
+)
+DropUplink = _row(18, "DropUplink", TO_TUNNELD, (("uplink", "u32"),))
+SetTunnel = _row(
+    19,
+    "SetTunnel",
+    TO_TUNNELD,
+    (("tunnel", "u32"), ("kind", "u8"), ("uplink", "u32"), ("peer", "ip"), ("peer_port", "u16")),
+)
+DropTunnel = _row(20, "DropTunnel", TO_TUNNELD, (("tunnel", "u32"),))
+# tunnels: innermost first. packet_size: the largest inner packet, octets. patience_ms 0: do not watch.
+SetPath = _row(
+    21,
+    "SetPath",
+    TO_TUNNELD,
+    (("path", "u32"), ("packet_size", "u16"), ("patience_ms", "u32"), ("tunnels", "list32")),
+)
+DropPath = _row(22, "DropPath", TO_TUNNELD, (("path", "u32"),))
+# paths: a copy of each packet goes to every one of them (simultaneous bindings, RFC 5944 3.3).
+# After valid_s seconds without being set again the gate closes by itself.
+SetRoute = _row(
+    23,
+    "SetRoute",
+    TO_TUNNELD,
+    (("destination", "ip"), ("length", "u8"), ("gate", "u8"), ("valid_s", "u32"), ("paths", "list32")),
+)
+DropRoute = _row(24, "DropRoute", TO_TUNNELD, (("destination", "ip"), ("length", "u8")))
+# Inner packets that come by this tunnel may have these sources and destinations; without a row, none.
+SetInner = _row(
+    25,
+    "SetInner",
+    TO_TUNNELD,
+    (
+        ("tunnel", "u32"),
+        ("source", "ip"),
+        ("source_length", "u8"),
+        ("destination", "ip"),
+        ("destination_length", "u8"),
+    ),
+)
+DropInner = _row(
+    26,
+    "DropInner",
+    TO_TUNNELD,
+    (
+        ("tunnel", "u32"),
+        ("source", "ip"),
+        ("source_length", "u8"),
+        ("destination", "ip"),
+        ("destination_length", "u8"),
+    ),
+)
+# The kernel's side, done by the privileged helper. Deliver: this prefix is routed to careof0 (main
+# table). Capture: packets from this source are routed to careof0, whatever the main table says,
+# but for destinations that are spared.
+SetDeliver = _row(27, "SetDeliver", TO_TUNNELD, (("destination", "ip"), ("length", "u8")))
+DropDeliver = _row(28, "DropDeliver", TO_TUNNELD, (("destination", "ip"), ("length", "u8")))
+SetCapture = _row(29, "SetCapture", TO_TUNNELD, (("source", "ip"), ("length", "u8")))
+DropCapture = _row(30, "DropCapture", TO_TUNNELD, (("source", "ip"), ("length", "u8")))
+SetSpare = _row(31, "SetSpare", TO_TUNNELD, (("destination", "ip"), ("length", "u8")))
+DropSpare = _row(32, "DropSpare", TO_TUNNELD, (("destination", "ip"), ("length", "u8")))
+# Inner ICMP echo replies with this identifier are handed up as Inner and never reach the TUN.
+SetProbe = _row(33, "SetProbe", TO_TUNNELD, (("identifier", "u16"),))
+DropProbe = _row(34, "DropProbe", TO_TUNNELD, (("identifier", "u16"),))
+#
+# Signalling and probes.
+SendSignal = _row(
+    48,
+    "SendSignal",
+    TO_TUNNELD,
+    (("uplink", "u32"), ("destination", "ip"), ("destination_port", "u16"), ("data", "octets")),
+)
+Signal = _row(
+    49,
+    "Signal",
+    FROM_TUNNELD,
+    (
+        ("uplink", "u32"),
+        ("source", "ip"),
+        ("source_port", "u16"),
+        ("destination", "ip"),
+        ("ttl", "u8"),
+        ("interface", "u32"),
+        ("data", "octets"),
+    ),
+)
+SendInner = _row(50, "SendInner", TO_TUNNELD, (("path", "u32"), ("data", "octets")))
+Inner = _row(51, "Inner", FROM_TUNNELD, (("tunnel", "u32"), ("data", "octets")))
+#
+# A path's silence: something was sent and nothing came for patience_ms; later, that something came.
+Unanswered = _row(64, "Unanswered", FROM_TUNNELD, (("path", "u32"), ("since_ms", "u32")))
+Answered = _row(65, "Answered", FROM_TUNNELD, (("path", "u32"),))
+Expired = _row(66, "Expired", FROM_TUNNELD, (("destination", "ip"), ("length", "u8")))  # a route ran out
+AskCounters = _row(67, "AskCounters", TO_TUNNELD, ())
+Counters = _row(68, "Counters", FROM_TUNNELD, (("values", "octets"),))  # u64 each, as COUNTERS names them
+AskTunnel = _row(69, "AskTunnel", TO_TUNNELD, (("tunnel", "u32"),))
+TunnelCounters = _row(
+    70,
+    "TunnelCounters",
+    FROM_TUNNELD,
+    (
+        ("tunnel", "u32"),
+        ("out_packets", "u64"),
+        ("out_octets", "u64"),
+        ("in_packets", "u64"),
+        ("in_octets", "u64"),
+    ),
+)
+
+
+def _pack_field(kind, value):
+    if kind in _SIZES:
+        return value.to_bytes(_SIZES[kind], "big")
+    if kind == "ip":
+        if len(value) != 4:
+            raise ValueError("an address has 4 octets, not %d" % len(value))
+        return bytes(value)
+    if kind == "device":
+        name = value.encode()
+        if len(name) > 15:
+            raise ValueError("device %s: at most 15 characters" % value)
+        return name + bytes(16 - len(name))
+    if kind == "list32":
+        return len(value).to_bytes(2, "big") + b"".join([v.to_bytes(4, "big") for v in value])
+    return bytes(value)
+
+
+def pack(message, number):
+    """The datagram of one message. Raises ValueError or OverflowError if a value does not fit."""
+    row = _BY_TYPE[type(message)]
+    parts = [_pack_field(kind, value) for (_, kind), value in zip(row.fields, message)]
+    body = b"".join(parts)
+    length = HEADER_SIZE + len(body)
+    if length > SIZE_MAX:
+        raise ValueError("%s: %d octets, at most %d" % (row.name, length, SIZE_MAX))
+    return row.kind.to_bytes(2, "big") + length.to_bytes(2, "big") + number.to_bytes(4, "big") + body
+
+
+def _unpack_field(reader, name, kind):
+    size = _SIZES.get(kind)
+    if size:
+        return reader.uint(size, name)
+    if kind == "ip":
+        return reader.octets(4, name)
+    if kind == "device":
+        padded = reader.octets(16, name)
+        text = padded.rstrip(b"\x00")
+        if len(text) > 15 or b"\x00" in text:
+            raise Malformed(name, "not a device name")
+        try:
+            return text.decode()
+        except UnicodeError:
+            raise Malformed(name, "not a device name")
+    if kind == "list32":
+        return tuple([reader.uint(4, name) for _ in range(reader.uint(2, name))])
+    return reader.rest()
+
+
+def unpack(datagram):
+    """(message, number) of one datagram. Raises Malformed."""
+    reader = Reader(datagram, "tunneld message")
+    kind, length, number = reader.uint(2, "kind"), reader.uint(2, "length"), reader.uint(4, "number")
+    if length != len(datagram):
+        raise Malformed("tunneld message.length", "says %d, is %d" % (length, len(datagram)))
+    if kind not in _BY_KIND:
+        raise Malformed("tunneld message.kind", "%d is not known" % kind)
+    row, message = _BY_KIND[kind]
+    values = [_unpack_field(reader, name, type_) for name, type_ in row.fields]
+    reader.end()
+    return message(*values), number
+
+
+def counters(values):
+    """{name: count} of the octets of a Counters message. Raises Malformed."""
+    reader = Reader(values, "counters")
+    result = {}
+    for name in COUNTERS:
+        result[name] = reader.uint(8, name)
+    reader.end()
+    return result
