@@ -1,0 +1,42 @@
+/* Copies of one packet that come by two paths (simultaneous bindings, RFC 5944 3.3): the second is
+ * dropped. A packet is known by a keyed hash of what the tunnels leave alone (addresses, total length,
+ * identification, fragment field, protocol, the first 64 octets behind the header); TOS, TTL and
+ * header checksum may differ by path. The same packet by the same path is the sender's affair, and so
+ * is one more than 2 s later.
+ *
+ * Fixed size, no chains: a set of WAYS entries takes the packets that hash to it, the oldest makes
+ * room. The key is random, so no sender can choose which packets collide. */
+#ifndef CAREOF_PACKET_DUPLICATE_H
+#define CAREOF_PACKET_DUPLICATE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "ipv4.h"
+
+enum {
+    DUPLICATE_ENTRIES = 4096, /* 2 s at 2,000 packets a second, or 20 ms of skew at 200,000 */
+    DUPLICATE_WAYS = 4,
+    DUPLICATE_WINDOW_MS = 2000,
+    DUPLICATE_PAYLOAD_SIZE = 64,
+};
+
+struct duplicate_entry {
+    uint64_t hash; /* 0: free */
+    uint32_t path;
+    uint32_t time_ms;
+};
+
+struct duplicate_table {
+    uint64_t key[2];
+    struct duplicate_entry entries[DUPLICATE_ENTRIES];
+};
+
+/* key: 16 random octets. Forgets all. */
+void duplicate_begin(struct duplicate_table *table, const uint8_t key[16]);
+
+/* True if another path brought the same packet within the window; then that one is forgotten, so
+ * that n copies of a packet sent n times cancel n times. Else this one is remembered. */
+bool duplicate_seen(struct duplicate_table *table, const struct ipv4_view *view, uint32_t path, uint64_t now_ms);
+
+#endif
