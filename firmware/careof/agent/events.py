@@ -3,11 +3,27 @@
 A role has `handle(event, now_ms) -> [actions]` and `deadline() -> ms or None`. Time is a monotonic
 clock's, in ms; wall-clock time comes as an offset (WallClock) so that a run can be replayed. `main`
 (and the simulator, a second main) turns actions into messages and timers. Addresses are bytes of 4.
+
+A role is made with MobileRouter(RouterOptions, random) or HomeAgent(AgentOptions, random), where
+random(size) gives that many octets of good randomness. It has `name`, and `snapshot(now_ms)`: plain JSON
+values for status. Its first events are, in this order: WallClock; Restored for every value ever saved
+under a name that begins with "<role.name>."; Start; then Link for each device and all the others.
+
+After careofd was restarted, tunneld still holds what it held. The client sends ReplayBegin, passes on
+every Hold as it comes, and sends ReplayEnd (which removes what was not held again) only when every role
+has said Settled: so nothing stops that forwards before its successor stands. A new tunneld
+(TunneldUp after TunneldDown, another epoch) is given all that is held at once, Settled or not.
 """
 
 from collections import namedtuple
 
+# -- Options: sections of `system.options`; associations: {name: section} ---------------------------
+RouterOptions = namedtuple("RouterOptions", "router uplinks associations")  # uplinks: in the router's order
+AgentOptions = namedtuple("AgentOptions", "agent nodes associations")
+
 # -- Events ---------------------------------------------------------------------------------------
+Restored = namedtuple("Restored", "name value")  # what Save kept, before careofd was restarted
+Start = namedtuple("Start", "")  # all that was saved has been restored
 Late = namedtuple("Late", "")  # deadline() has passed
 WallClock = namedtuple(
     "WallClock", "offset_ms"
@@ -43,4 +59,7 @@ Log = namedtuple("Log", "level tag text")  # level: "error", "warning", "notice"
 Count = namedtuple("Count", "name")  # one more under this name
 Moved = namedtuple("Moved", "role from_uplink to_uplink why")  # for status, hooks and the console
 Answer = namedtuple("Answer", "command value")  # the JSON value that answers a Command
+# Keep this plain JSON value over a restart (tmp + rename, off the hot path); None forgets the name.
+Save = namedtuple("Save", "name value")
+Settled = namedtuple("Settled", "")  # all that should be held has been; said once
 Stop = namedtuple("Stop", "")  # the role has said goodbye; careofd may end
