@@ -1,0 +1,57 @@
+"""Every bound and interval of careofd, with its unit and where it comes from.
+
+What a user may choose is an option (system/options); what is here holds whatever is configured.
+"""
+
+# -- Mobile IP ------------------------------------------------------------------------------------
+MIP_PORT = 434  # RFC 5944 3.3
+LIFETIME_INFINITE_S = 0xFFFF  # RFC 5944 3.3: this value of the field means for ever
+
+# Replay protection
+TIMESTAMP_TOLERANCE_MS = 7000  # RFC 5944 5.7.1: the default
+RESYNCHRONISE_AT_ONCE = 3  # replies 133 in a row repaired without waiting: one for the clock, one for a
+# nonce that another request used up, one to spare
+
+# Retransmission (RFC 5944 3.6.3)
+REQUEST_GAP_MIN_MS = 1000  # never two requests of one association in less
+REQUEST_WORK_MS = 100  # added to twice the round trip, for the other side's work
+REQUEST_GAP_MAX_MS = 32000  # a lost network is found again within half a minute
+REQUEST_JITTER = 4  # up to a quarter later, never sooner
+SIMULTANEOUS_MAX = 4  # bindings of one home address: as many as a router has uplinks, and one
+
+# Refusals: first wait, doubled each time up to the longest
+REFUSED_WAIT_MAX_MS = 600000
+# Renewal: after this share of the granted lifetime (half), so that several repetitions fit into the rest
+RENEW_NUMERATOR, RENEW_DENOMINATOR = 1, 2
+
+# NAT traversal (RFC 3519)
+KEEPALIVE_S = 110  # 4.9: the default
+KEEPALIVE_MIN_S = 10  # 4.10: never less
+
+# Home agent
+PENDING_MAX = 256  # requests whose authenticator is being computed; more are dropped and sent again
+REFUSALS_PER_S = 20  # replies to requests that prove nothing (131, 133): an oracle and a reflector otherwise
+TUNNEL_GRACE_MS = 2000  # packets in flight by the old tunnel after a move: a satellite's round trip twice
+SAVE_SHARDS = 32  # pieces of the saved binding table, so that one write stays small
+SAVE_GAP_MS = 1000  # one piece is written at most once in this time
+
+# -- Liveness (RFC 6298, DESIGN section 6) ----------------------------------------------------------
+PATIENCE_MIN_MS = 100  # below: scheduling noise and a peer's delayed acknowledgement
+PATIENCE_MAX_MS = 3000  # above: a user has given up
+PATIENCE_FIRST_MS = 300  # before any round trip was measured
+PROBES = 3  # unanswered in a row make a path dead: one may be lost, two in a burst
+PROBE_IDLE_MS = 15000  # a path without traffic is probed this often
+PROBE_IDENTIFIER = 0xCA0F  # ICMP echo identifier of data probes,
+KEEPALIVE_IDENTIFIER = 0xCA0E  # and of NAT keepalives (another one, so that neither passes for the other)
+
+# -- Uplinks --------------------------------------------------------------------------------------
+PROVE_MS = 30000  # an idle uplink is proven this often by a request that asks for no change
+PROVE_AFTER_LINK_MS = 200  # and so soon after it came up: addresses settle
+PROOF_GOOD_MS = 100000  # three proofs missed, and it is not proven any more
+FLAP_PENALTY_MAX = 32  # times the hysteresis that a flapping uplink waits at most
+FLAP_FORGIVEN_MS = 120000  # a failure counts half after each such time without one
+
+# -- Mobile router --------------------------------------------------------------------------------
+SETTLE_MAX_MS = 30000  # after a restart: without a binding by then, what tunneld held is swept
+GOODBYE_MAX_MS = 3000  # a router that stops waits so long for its deregistration's reply
+MOVE_PROBE_MAX_MS = 5000  # a new path that returns no probe in this time is not moved to

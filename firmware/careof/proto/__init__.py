@@ -1,0 +1,1 @@
+"""State machines: events in, actions out; time and random octets are arguments (DESIGN section 4)."""

@@ -1,0 +1,397 @@
+"""The mobile node's side of a registration by one uplink (RFC 5944 section 3.6, 3024, 3519).
+
+            Ask                  turn and time           Signed              Granted or Refused
+    IDLE ---------> WAITING -----------------> SIGNING ---------> SENT ----------------------> IDLE
+      ^                ^  ^                       ^                | |                           |
+      |                |  +--- refused: wait -----|----------------|-+                           |
+      |                +------ displaced ---------+-- Late: again -+                             |
+      +------------------------- the binding's renewal is due: an Ask of its own <---------------+
+
+Three things can be asked: BIND makes or renews a binding, PROVE asks for no change (a critical
+vendor extension says so, RFC 3115) and shows that request and reply pass, LEAVE ends the binding.
+
+Requests are serialised within a security association, since their identifications must rise in it: one
+registration at a time holds its Turn. A holder is displaced by a more urgent one, and by anyone
+once its request was late. Displaced or not, an old request does no harm if it arrives after a newer.
+
+Between two requests of an association there is never less than a second (3.6.3) but when a link
+came, went or stopped passing traffic (3.6): `urgent`. Each repetition waits twice as long as the one
+before, at least two round trips and 100 ms, and up to a quarter more.
+
+The granted lifetime counts from when the request was sent (3.6.2.2). It is renewed at its half.
+"""
+
+from collections import namedtuple
+
+from ..limits import (
+    KEEPALIVE_S,
+    LIFETIME_INFINITE_S,
+    REFUSED_WAIT_MAX_MS,
+    RENEW_DENOMINATOR,
+    RENEW_NUMERATOR,
+    REQUEST_GAP_MAX_MS,
+    REQUEST_GAP_MIN_MS,
+    REQUEST_JITTER,
+    REQUEST_WORK_MS,
+    RESYNCHRONISE_AT_ONCE,
+)
+from ..wire import mip
+
+BIND, PROVE, LEAVE = "bind", "prove", "leave"
+TRIES = {BIND: None, PROVE: 2, LEAVE: 3}  # requests sent before giving up; None: until withdrawn
+
+# -- Events
+# urgent: a link came or went, or stopped passing traffic.
+Ask = namedtuple("Ask", "kind care_of simultaneous urgent")
+Withdraw = namedtuple("Withdraw", "")  # the uplink is gone: nothing can be asked by it
+Superseded = namedtuple("Superseded", "")  # our binding is or will be dropped: do not renew it
+Signed = namedtuple("Signed", "authenticator")
+Replied = namedtuple("Replied", "reply")  # its authenticator is genuine and its identification awaited
+Late = namedtuple("Late", "")
+
+# -- Actions
+Sign = namedtuple("Sign", "data")  # wants Signed with the authenticator of these octets
+Transmit = namedtuple("Transmit", "data")
+# udp: the home agent assents to UDP tunnelling. round_trip_ms None: it cannot be told.
+Granted = namedtuple("Granted", "kind lifetime_s udp keepalive_s simultaneous round_trip_ms")
+Refused = namedtuple("Refused", "kind code again_ms")  # again_ms: when it will be asked again, or None
+Unanswered = namedtuple("Unanswered", "kind tries gave_up")
+Lapsed = namedtuple("Lapsed", "")  # the binding's lifetime is over
+
+IDLE, WAITING, SIGNING, SENT = "idle", "waiting", "signing", "sent"
+
+# What a refusal means. wait_s: before asking again, doubled each time. repair: what to change first, so
+# that the next request, sent as soon as may be, has a chance.
+Refusal = namedtuple("Refusal", "wait_s repair")
+REFUSALS = {
+    128: Refusal(30, None),  # reason unspecified
+    129: Refusal(60, None),  # administratively prohibited: an administrator may change it
+    130: Refusal(10, None),  # insufficient resources: bindings of others run out
+    131: Refusal(60, None),  # we failed authentication: the keys differ
+    132: Refusal(60, None),
+    133: Refusal(10, "identification"),
+    134: Refusal(300, None),  # poorly formed: the same again will be, too
+    135: Refusal(30, "one_binding"),  # too many simultaneous bindings: ask for the only one
+    136: Refusal(60, "home_agent"),  # unknown home agent address: the reply names the right one
+    137: Refusal(300, None),  # no reverse tunnel: we cannot do without
+    138: Refusal(300, None),
+    139: Refusal(300, None),  # no such encapsulation: we ask for none but IP in IP
+    140: Refusal(300, "no_vendor_extension"),  # it does not know "no change" (RFC 3115 2.4)
+    142: Refusal(300, "any_encapsulation"),  # not this encapsulation in UDP (RFC 3519 3.5)
+}
+UNKNOWN_REFUSAL = Refusal(60, None)
+
+# What one home agent is asked for. udp_request: whether the UDP Tunnel Request extension is sent.
+Terms = namedtuple("Terms", "home_address home_agent lifetime_s udp_request udp_forced")
+
+
+class Turn:
+    """The right to have a request outstanding in one security association."""
+
+    def __init__(self, source, spi, authenticator_size):
+        self.source = source  # proto.replay: makes the identifications
+        self.spi = spi
+        self.authenticator_size = authenticator_size
+        self.holder = None
+        self.next_ms = None  # no request before, unless it is urgent
+
+
+class Registration:
+    """One uplink's registrations with one home agent."""
+
+    def __init__(self, terms, turn, random):
+        self.terms = terms
+        self.turn = turn
+        self.state = IDLE
+        self.ask = None  # what is being asked, or was last
+        self.bound = False
+        self.expires_ms = None  # of the binding; None: never
+        self.lifetime_s = 0  # granted
+        self.last_code = None
+        self.vendor_extension = True  # until the home agent says that it does not know it
+        self._random = random
+        self._care_of = None
+        self._renew_ms = None
+        self._timer_ms = None  # when to go on in this state
+        self._encapsulation = mip.ENCAPSULATION_IPIP
+        self._request = None
+        self._identification = None
+        self._data = b""
+        self._tries = self._refusals = self._mismatches = 0
+        self._wait_ms = 0
+        self._sent_ms = 0
+        self._round_trip_ms = None
+
+    def deadline(self):
+        """When to call handle(Late(), now), in ms, or None."""
+        at_ms = self._timer_ms
+        if self.state == WAITING and self.turn.holder not in (None, self):
+            at_ms = self.turn.holder.yields_at(self.ask, at_ms)
+        for other_ms in (self.expires_ms, self._renew_ms if self.state == IDLE else None):
+            if self.bound and other_ms is not None and (at_ms is None or other_ms < at_ms):
+                at_ms = other_ms
+        return at_ms
+
+    def awaits(self, identification):
+        """Is a reply with this identification awaited? (5.7: the low half tells.)"""
+        return self._identification is not None and (self._identification ^ identification) & 0xFFFFFFFF == 0
+
+    def outstanding(self):
+        """Has a request been sent that is not answered yet?"""
+        return self.state == SENT
+
+    def handle(self, event, now_ms):
+        """Take one event; return the list of actions that it causes."""
+        rule = TRANSITIONS.get((self.state, type(event)))
+        return rule(self, event, now_ms) if rule else []
+
+    def bound_before(self, care_of, lifetime_s, expires_ms, now_ms):
+        """A binding of before a restart stands: take it over."""
+        self._care_of = care_of
+        self._hold_binding(lifetime_s, expires_ms, now_ms)
+
+    # -- Named after what happened
+
+    def _asked(self, event, now_ms):
+        under_way = self.state in (SIGNING, SENT) or (self.state == WAITING and self._refusals == 0)
+        if under_way and (event.kind == PROVE or event == self.ask):
+            return []  # what is being asked shows at least as much
+        self._leave_turn()
+        self.ask = event
+        if event.kind == BIND:
+            self._care_of = event.care_of
+        self._tries = self._refusals = self._mismatches = 0
+        self._wait_ms = self._first_wait_ms()
+        self._become(WAITING, now_ms if event.urgent else self._gap_over_ms(now_ms))
+        return self._waited(event, now_ms)
+
+    def _withdrawn(self, event, now_ms):
+        self._leave_turn()
+        self._forget_binding()
+        self._round_trip_ms = None
+        return self._become(IDLE, None)
+
+    def _superseded(self, event, now_ms):
+        self._forget_binding()
+        if self.state != IDLE and self.ask.kind == BIND:
+            self._leave_turn()
+            self._become(IDLE, None)
+        return []
+
+    def _idle_time_passed(self, event, now_ms):
+        lapsed = self._lapsed_by(now_ms)
+        if lapsed or not self.bound or self._renew_ms is None or now_ms < self._renew_ms:
+            return lapsed
+        self._renew_ms = None
+        return self._asked(Ask(BIND, self._care_of, False, False), now_ms)
+
+    def _waited(self, event, now_ms):
+        lapsed = self._lapsed_by(now_ms)
+        if not self.ask.urgent:
+            self._timer_ms = max(self._timer_ms, self._gap_over_ms(now_ms))
+        if now_ms < self._timer_ms:
+            return lapsed
+        holder = self.turn.holder
+        if holder not in (None, self):
+            if now_ms < holder.yields_at(self.ask, now_ms):
+                return lapsed
+            holder.displaced()
+        self.turn.holder = self
+        return lapsed + self._sign(now_ms)
+
+    def displaced(self):
+        """Another registration of the same association took the turn: ask again when it is free."""
+        self._identification = None
+        self.ask = Ask(self.ask.kind, self.ask.care_of, self.ask.simultaneous, False)
+        self._become(WAITING, self._timer_ms)
+
+    def yields_at(self, ask, at_ms):
+        """When would this holder of the turn let a registration go first that asks this?"""
+        if self._tries or ask.urgent or (self.ask.kind == PROVE and ask.kind != PROVE):
+            return at_ms
+        return max(at_ms, self._timer_ms)
+
+    def _signed(self, event, now_ms):
+        self._data += event.authenticator
+        self._sent_ms = now_ms
+        return self._transmit(now_ms)
+
+    def _reply_is_late(self, event, now_ms):
+        lapsed = self._lapsed_by(now_ms)
+        if now_ms < self._timer_ms:
+            return lapsed
+        self._tries += 1
+        gave_up = self._tries == TRIES[self.ask.kind]
+        actions = lapsed + [Unanswered(self.ask.kind, self._tries, gave_up)]
+        if gave_up:
+            self._leave_turn()
+            self._become(IDLE, None)
+        elif self.turn.source.fresh_when_repeated:
+            actions += self._sign(now_ms)
+        else:
+            actions += self._transmit(now_ms)
+        return actions
+
+    def _signature_is_late(self, event, now_ms):
+        return self._lapsed_by(now_ms) + (self._sign(now_ms) if now_ms >= self._timer_ms else [])
+
+    def _reply_came(self, event, now_ms):
+        reply = event.reply
+        self.last_code = reply.code
+        if self._tries == 0 or self.turn.source.fresh_when_repeated:
+            self._round_trip_ms = now_ms - self._sent_ms
+        self._leave_turn()
+        if reply.code in (0, 1) and (reply.lifetime_s > 0) != (self.ask.kind == LEAVE):
+            self.turn.source.replied(reply.identification)
+            return self._granted(reply, now_ms)
+        return self._refused(reply, now_ms)
+
+    # -- What is done about it
+
+    def _granted(self, reply, now_ms):
+        kind = self.ask.kind
+        lifetime_s = min(reply.lifetime_s, self.terms.lifetime_s)
+        if kind == BIND:
+            infinite = lifetime_s == LIFETIME_INFINITE_S
+            expires_ms = None if infinite else self._sent_ms + lifetime_s * 1000
+            self._hold_binding(lifetime_s, expires_ms, now_ms)
+        elif kind == LEAVE:
+            self._forget_binding()
+        udp, keepalive_s = False, KEEPALIVE_S
+        tunnel = mip.find(reply.extensions, mip.UdpTunnelReply)
+        if tunnel is not None and self.terms.udp_request:
+            udp = tunnel.code < mip.UDP_TUNNEL_DECLINED_FROM
+            keepalive_s = tunnel.keepalive_s or KEEPALIVE_S
+        self._become(IDLE, None)
+        return [Granted(kind, lifetime_s, udp, keepalive_s, reply.code == 0, self._round_trip_ms)]
+
+    def _refused(self, reply, now_ms):
+        """Repair what the code names, if anything, and ask again when it may help."""
+        refusal = REFUSALS.get(reply.code, UNKNOWN_REFUSAL)
+        repaired = refusal.repair is not None and REPAIRS[refusal.repair](self, reply, now_ms)
+        if reply.code != 133:
+            self.turn.source.replied(reply.identification)
+        if self.ask.kind != BIND and not repaired:
+            self._become(IDLE, None)  # to prove or to leave is not worth insisting
+            return [Refused(self.ask.kind, reply.code, None)]
+        if repaired:
+            again_ms = now_ms if self.ask.urgent else self._gap_over_ms(now_ms)
+        else:
+            wait_ms = min(refusal.wait_s * 1000 << min(self._refusals, 8), REFUSED_WAIT_MAX_MS)
+            again_ms = now_ms + self._jittered(wait_ms)
+            self._refusals += 1
+        self._become(WAITING, again_ms)
+        return [Refused(self.ask.kind, reply.code, again_ms)] + self._waited(None, now_ms)
+
+    def _repair_identification(self, reply, now_ms):
+        self.turn.source.mismatched(reply.identification, now_ms)
+        self._mismatches += 1
+        return self._mismatches <= RESYNCHRONISE_AT_ONCE
+
+    def _repair_one_binding(self, reply, now_ms):
+        was = self.ask.simultaneous
+        self.ask = Ask(self.ask.kind, self.ask.care_of, False, self.ask.urgent)
+        return was
+
+    def _repair_home_agent(self, reply, now_ms):
+        differs = reply.home_agent not in (self.terms.home_agent, bytes(4))
+        if differs:
+            terms = self.terms
+            self.terms = Terms(
+                terms.home_address, reply.home_agent, terms.lifetime_s, terms.udp_request, terms.udp_forced
+            )
+        return differs
+
+    def _repair_no_vendor_extension(self, reply, now_ms):
+        self.vendor_extension = False
+        return False
+
+    def _repair_any_encapsulation(self, reply, now_ms):
+        was, self._encapsulation = self._encapsulation, mip.ENCAPSULATION_ANY
+        return was != self._encapsulation
+
+    def _sign(self, now_ms):
+        """A new request, and the question for its authenticator."""
+        terms, ask = self.terms, self.ask
+        extensions = []
+        if terms.udp_request and ask.kind != LEAVE:
+            flags = mip.UDP_FORCE if terms.udp_forced else 0
+            extensions.append(mip.UdpTunnelRequest(flags, self._encapsulation))
+        if ask.kind == PROVE:
+            extensions.append(mip.NO_CHANGE)
+        self._identification = self.turn.source.next(now_ms)
+        request = mip.RegistrationRequest(
+            mip.FLAG_D | mip.FLAG_T | (mip.FLAG_S if ask.simultaneous else 0),
+            0 if ask.kind == LEAVE else terms.lifetime_s,
+            terms.home_address,
+            terms.home_agent,
+            ask.care_of,
+            self._identification,
+            extensions,
+        )
+        self._data = mip.pack_to_sign(request, self.turn.spi, self.turn.authenticator_size)
+        self._become(SIGNING, now_ms + REQUEST_GAP_MIN_MS)
+        return [Sign(self._data)]
+
+    def _transmit(self, now_ms):
+        self.turn.next_ms = now_ms + REQUEST_GAP_MIN_MS
+        wait_ms, self._wait_ms = self._wait_ms, min(self._wait_ms * 2, REQUEST_GAP_MAX_MS)
+        self._become(SENT, now_ms + self._jittered(wait_ms))
+        return [Transmit(self._data)]
+
+    def _first_wait_ms(self):
+        return max(REQUEST_GAP_MIN_MS, 2 * (self._round_trip_ms or 0) + REQUEST_WORK_MS)
+
+    def _gap_over_ms(self, now_ms):
+        return now_ms if self.turn.next_ms is None else max(now_ms, self.turn.next_ms)
+
+    def _jittered(self, wait_ms):
+        return wait_ms + wait_ms * self._random(1)[0] // (256 * REQUEST_JITTER)
+
+    def _hold_binding(self, lifetime_s, expires_ms, now_ms):
+        self.bound, self.lifetime_s, self.expires_ms = True, lifetime_s, expires_ms
+        self._renew_ms = None
+        if expires_ms is not None:
+            left_ms = (expires_ms - now_ms) * RENEW_NUMERATOR // RENEW_DENOMINATOR
+            # Sooner, not later: routers that started together should not renew together.
+            self._renew_ms = now_ms + left_ms - self._jittered(left_ms) + left_ms
+
+    def _forget_binding(self):
+        self.bound, self.expires_ms, self._renew_ms = False, None, None
+
+    def _lapsed_by(self, now_ms):
+        if not self.bound or self.expires_ms is None or now_ms < self.expires_ms:
+            return []
+        self._forget_binding()
+        return [Lapsed()]
+
+    def _leave_turn(self):
+        self._identification = None
+        if self.turn.holder is self:
+            self.turn.holder = None
+
+    def _become(self, state, timer_ms):
+        """The only place where the state changes."""
+        self.state, self._timer_ms = state, timer_ms
+        return []
+
+
+REPAIRS = {
+    "identification": Registration._repair_identification,
+    "one_binding": Registration._repair_one_binding,
+    "home_agent": Registration._repair_home_agent,
+    "no_vendor_extension": Registration._repair_no_vendor_extension,
+    "any_encapsulation": Registration._repair_any_encapsulation,
+}
+TRANSITIONS = {
+    (IDLE, Late): Registration._idle_time_passed,
+    (WAITING, Late): Registration._waited,
+    (SIGNING, Late): Registration._signature_is_late,
+    (SENT, Late): Registration._reply_is_late,
+    (SIGNING, Signed): Registration._signed,
+    (SENT, Replied): Registration._reply_came,
+}
+for _state in (IDLE, WAITING, SIGNING, SENT):
+    TRANSITIONS[_state, Ask] = Registration._asked
+    TRANSITIONS[_state, Withdraw] = Registration._withdrawn
+    TRANSITIONS[_state, Superseded] = Registration._superseded
