@@ -1,0 +1,27 @@
+"""./dev lint: every checker, warnings are errors."""
+
+from invoke import task
+
+from .common import BIN, BUILD, ROOT, Rows
+
+
+def lint_rows(rows):
+    rows.step("ruff", BIN / "ruff", "check", ".")
+    rows.step("ruff format", BIN / "ruff", "format", "--check", ".")
+    if (ROOT / "firmware/careof").exists():
+        rows.step("mypy", BIN / "mypy")
+    if (ROOT / "native/meson.build").exists():
+        rows.step(
+            "cppcheck",
+            *("cppcheck", "--quiet", "--error-exitcode=1", "--std=c11", "--inline-suppr"),
+            *("--enable=warning,portability,performance", "--suppress=missingIncludeSystem"),
+            *("-I", ROOT / "native/common", "-I", BUILD / "native/common", ROOT / "native"),
+        )
+
+
+@task(help={"json": "write the rows there"})
+def lint(_, json=None):
+    """ruff, mypy and cppcheck."""
+    rows = Rows()
+    lint_rows(rows)
+    rows.finish(json)
