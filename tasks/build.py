@@ -10,7 +10,10 @@ from .common import ASAN, BIN, BUILD, FUZZ, ROOT
 # build folder -> meson's options; the shipped binary is build/native/tunneld/careof-tunneld
 KINDS = {
     "release": (BUILD, ()),
-    "sanitizers": (ASAN, ("-Db_sanitize=address,undefined", "-Dbuildtype=debugoptimized", "-Db_lundef=false")),
+    "sanitizers": (
+        ASAN,
+        ("-Db_sanitize=address,undefined", "-Dbuildtype=debugoptimized", "-Db_lundef=false"),
+    ),
     "fuzz": (FUZZ, ("-Dfuzz=true", "-Dbuildtype=debugoptimized", "-Db_lundef=false")),
 }
 

@@ -41,7 +41,9 @@ def micropython_units(rows):
     path = ":".join(str(ROOT / part) for part in ("firmware", "tests/unit", "tests/sim"))
     for folder in ("tests/unit", "tests/sim"):
         for file in sorted((ROOT / folder).glob("test_*.py")):
-            rows.step(f"MicroPython {file.stem}", BIN / "micropython", file, env={"MICROPYPATH": path + ":.frozen"})
+            rows.step(
+                f"MicroPython {file.stem}", BIN / "micropython", file, env={"MICROPYPATH": path + ":.frozen"}
+            )
 
 
 def lab(rows):

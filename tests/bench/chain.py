@@ -128,16 +128,6 @@ def _routed_by(chain, device):
 
 
 @contextlib.contextmanager
-def _processes(processes):
-    try:
-        yield
-    finally:
-        for process in processes:
-            process.kill()
-            process.wait()
-
-
-@contextlib.contextmanager
 def wireguard_go(chain):
     keys = {host: run("wg", "genkey").strip() for host in ("left", "right")}
     public = {
@@ -235,8 +225,8 @@ def openvpn(chain):
             "--peer-fingerprint",
             fingerprint[peer],
         )
-        log = open(f"{folder}/openvpn-{host}.log", "w")
-        started.append(chain.start(host, "openvpn", *common, *own, *extra, stdout=log, stderr=log))
+        to_file = ("--log", f"{folder}/openvpn-{host}.log")
+        started.append(chain.start(host, "openvpn", *common, *own, *extra, *to_file))
     try:
         _wait_for_device(chain, "tun9")
         with _routed_by(chain, "tun9"):

@@ -18,7 +18,7 @@ class TunneldEnd:
         self._path = f"{chain.folder.name}/{host}-{time.monotonic_ns()}.sock"
 
     def __enter__(self):
-        from chain import ROOT, READY_S
+        from chain import READY_S, ROOT
 
         binary = BINARY or str(ROOT / "build/native/tunneld/careof-tunneld")
         log = open(f"{self._chain.folder.name}/tunneld-{self._host}.log", "a")

@@ -37,9 +37,9 @@ def machine():
 
 
 def _busy_jiffies():
-    user, nice, system, idle, iowait, irq, softirq, *_ = map(
-        int, Path("/proc/stat").read_text().split("\n")[0].split()[1:]
-    )
+    """Time that all cores together did not idle, in ticks since boot (proc(5), /proc/stat)."""
+    fields = [int(word) for word in Path("/proc/stat").read_text().split("\n")[0].split()[1:]]
+    user, nice, system, _idle, _iowait, irq, softirq = fields[:7]
     return user + nice + system + irq + softirq
 
 
@@ -100,7 +100,7 @@ def measure(rounds, seconds, subjects, cases):
                             name = case if offloads == "on" else case + " outer offloads off"
                             figures.setdefault((name, subject), []).append((gbps, cores))
                             print(
-                                f"{name:28} {subject:16} round {round_ + 1}: {gbps:6.2f} Gb/s  {cores:.2f} cores",
+                                f"{name:28} {subject:16} {round_ + 1}: {gbps:6.2f} Gb/s {cores:.2f} cores",
                                 flush=True,
                             )
     rows = []

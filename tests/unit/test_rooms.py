@@ -89,7 +89,9 @@ def test_imports_go_one_way():
 def test_the_rule_sees_a_wrong_import():
     assert wrong_imports("wire/mip.py", "from ..system import loop\n") == ["wire/mip.py imports system"]
     assert wrong_imports("agent/uplinks.py", "import time\n") == ["agent/uplinks.py imports time"]
-    assert wrong_imports("system/loop.py", "from careof.agent import events\n") == ["system/loop.py imports agent"]
+    assert wrong_imports("system/loop.py", "from careof.agent import events\n") == [
+        "system/loop.py imports agent"
+    ]
     assert wrong_imports("agent/paths.py", "from ..wire import tunneld\nfrom . import events\n") == []
 
 

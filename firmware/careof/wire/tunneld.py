@@ -96,9 +96,9 @@ COUNTERS = (
 Row = namedtuple("Row", "kind name direction fields")
 
 _SIZES = {"u8": 1, "u16": 2, "u32": 4, "u64": 8}
-_BY_KIND = {}
-_BY_TYPE = {}
-ROWS = []
+_BY_KIND: dict = {}
+_BY_TYPE: dict = {}
+ROWS: list = []
 
 
 def _row(kind, name, direction, fields):
