@@ -40,14 +40,14 @@ struct coalesce_packet {
 };
 
 struct coalesce_item {
-    struct vnet_header vnet;
+    struct vnet_header vnet; /* filled by coalesce_item() */
     uint16_t first, last;    /* of its packets */
     uint16_t count;
     uint16_t headers_size;
     uint16_t segment_payload;
     uint16_t identification; /* of the packet added last */
     bool identification_fixed;
-    bool finished;           /* headers were completed by coalesce_item() */
+    uint8_t protocol;
     uint32_t payload_size;
     uint32_t sequence_next;
 };

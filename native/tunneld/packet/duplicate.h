@@ -4,8 +4,8 @@
  * header checksum may differ by path. The same packet by the same path is the sender's affair, and so
  * is one more than 2 s later.
  *
- * Fixed size, no chains: a set of WAYS entries takes the packets that hash to it, the oldest makes
- * room. The key is random, so no sender can choose which packets collide. */
+ * Fixed size, no chains: a set of WAYS entries, newest first, takes the packets that hash to it and
+ * the oldest makes room. The key is random, so no sender can choose which packets collide. */
 #ifndef CAREOF_PACKET_DUPLICATE_H
 #define CAREOF_PACKET_DUPLICATE_H
 
@@ -16,7 +16,7 @@
 
 enum {
     DUPLICATE_ENTRIES = 4096, /* 2 s at 2,000 packets a second, or 20 ms of skew at 200,000 */
-    DUPLICATE_WAYS = 4,
+    DUPLICATE_WAYS = 8,
     DUPLICATE_WINDOW_MS = 2000,
     DUPLICATE_PAYLOAD_SIZE = 64,
 };

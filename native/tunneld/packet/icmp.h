@@ -18,11 +18,13 @@ enum { ICMP_ERROR_SIZE_MAX = 576 };
 enum {
     ICMP_ECHO_REPLY = 0,
     ICMP_UNREACHABLE = 3,
+    ICMP_SOURCE_QUENCH = 4,
     ICMP_REDIRECT = 5,
     ICMP_TIME_EXCEEDED = 11,
     ICMP_PARAMETER_PROBLEM = 12,
 
     ICMP_FRAGMENTATION_NEEDED = 4, /* a code of ICMP_UNREACHABLE */
+    ICMP_TTL_IN_TRANSIT = 0,       /* a code of ICMP_TIME_EXCEEDED */
 };
 
 /* From `source` (an address of ours, host order) into `out` of ICMP_ERROR_SIZE_MAX octets. Returns the size of the

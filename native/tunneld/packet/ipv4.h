@@ -61,9 +61,11 @@ struct ipv4_view {
     enum ipv4_transport transport;
 };
 
-/* Checks all but the header's checksum; ask ipv4_header_right() where that is wanted (what came from
- * the kernel's TUN has been made or checked by it, what came from a tunnel has not). */
+/* Checks all but the header's checksum (what comes from the TUN was made or checked by the kernel). */
 enum ipv4_error ipv4_parse(uint8_t *packet, size_t size, struct ipv4_view *view);
+
+/* And that too (what comes from a tunnel; RFC 1812 5.2.2). */
+enum ipv4_error ipv4_parse_checked(uint8_t *packet, size_t size, struct ipv4_view *view);
 
 bool ipv4_header_right(const struct ipv4_view *view);
 

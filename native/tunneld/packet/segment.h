@@ -43,12 +43,13 @@ enum segment_error {
 struct segment_plan {
     struct ipv4_view view;     /* of the whole read; `size` is the super-packet's */
     uint32_t payload_size;     /* behind the headers that each segment repeats */
-    uint16_t headers_size;     /* those */
+    uint16_t headers_size;     /* those; 0 for a lone packet, which is payload as a whole */
     uint16_t segment_payload;  /* of each segment but the last */
     uint16_t last_payload;
     uint16_t count;            /* at least 1; up to 65,495 for tiny segments: write in batches */
-    uint16_t checksum_at;      /* offset of the field to complete in a lone packet; 0: none */
-    uint16_t checksum_start;
+    uint16_t checksum_start;   /* of a lone packet: the sum from here on ... */
+    uint16_t checksum_at;      /* ... completes the field here; 0: none to complete */
+    enum vnet_gso gso;
 };
 
 enum segment_error segment_plan(uint8_t *read, size_t size, struct segment_plan *plan);

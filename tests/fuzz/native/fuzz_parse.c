@@ -1,0 +1,34 @@
+/* Anything as an inner packet: what the view promises can be read; probes and duplicates cope. */
+#include "ipv4.h"
+
+#include "bytes.h"
+#include "duplicate.h"
+#include "fuzz.h"
+#include "probe.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static struct duplicate_table table;
+    static uint64_t now_ms;
+    static volatile uint8_t touched;
+    struct ipv4_view view;
+    struct probe_reply reply;
+    uint8_t *packet = fuzz_copy(data, size);
+    enum ipv4_error error = ipv4_parse_checked(packet, size, &view);
+    PROMISE(error < IPV4_ERRORS);
+    if (error == IPV4_FINE) {
+        PROMISE(view.size <= size && view.header_size >= IPV4_HEADER_SIZE_MIN && view.header_size <= view.size);
+        PROMISE(view.header_size + view.transport_header_size <= view.size);
+        PROMISE(view.fragment_offset + view.size <= IPV4_SIZE_MAX);
+        for (uint32_t at = 0; at < view.size; at++)
+            touched ^= view.at[at];
+        if (probe_read(&view, &reply))
+            PROMISE(probe_matches(&view, reply.destination, reply.identifier));
+        now_ms += DUPLICATE_WINDOW_MS + 1;
+        PROMISE(!duplicate_seen(&table, &view, 1, now_ms));
+        PROMISE(duplicate_seen(&table, &view, 2, now_ms));
+        PROMISE(!duplicate_seen(&table, &view, 2, now_ms));
+    }
+    free(packet);
+    return 0;
+}
