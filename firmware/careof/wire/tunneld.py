@@ -305,3 +305,27 @@ def counters(values):
         result[name] = reader.uint(8, name)
     reader.end()
     return result
+
+
+_DROPS = {
+    SetUplink: DropUplink,
+    SetTunnel: DropTunnel,
+    SetPath: DropPath,
+    SetRoute: DropRoute,
+    SetInner: DropInner,
+    SetDeliver: DropDeliver,
+    SetCapture: DropCapture,
+    SetSpare: DropSpare,
+    SetProbe: DropProbe,
+}
+
+
+def drop_of(message):
+    """The Drop... that undoes a Set..., or None for what cannot be dropped (SetTun)."""
+    drop = _DROPS.get(type(message))
+    return drop(*message[: len(_BY_TYPE[drop].fields)]) if drop else None
+
+
+def rank(message):
+    """Sorts Set... messages so that each comes after those that it names."""
+    return _BY_TYPE[type(message)].kind

@@ -1,0 +1,1 @@
+"""How careof is seen from outside."""

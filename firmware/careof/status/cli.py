@@ -1,0 +1,115 @@
+"""The `careof` command: asks careofd over its status socket and prints for a person, or JSON.
+
+    careof [--run FOLDER] [--json] status | counters | reload | move UPLINK | stop
+
+Exit status: 0 done; 1 careofd said no; 2 wrong use; 3 careofd is not there.
+"""
+
+import json
+import socket
+import sys
+
+RUN = "/var/run/careof"
+EXIT_REFUSED, EXIT_USE, EXIT_ABSENT = 1, 2, 3
+USAGE = "usage: careof [--run FOLDER] [--json] status | counters | reload | move UPLINK | stop\n"
+COMMANDS = {"status": 0, "counters": 0, "reload": 0, "move": 1, "stop": 0}  # name -> how many arguments
+
+
+def ask(run_path, command, arguments):
+    """careofd's reply, a dict with "answer" or "error". Raises OSError."""
+    path = run_path + "/status.sock"
+    asking = socket.socket(1, 1)  # AF_UNIX, SOCK_STREAM
+    if sys.implementation.name == "micropython":
+        asking.connect((1).to_bytes(2, sys.byteorder) + path.encode() + b"\x00")
+    else:
+        asking.connect(path)
+    asking.send(json.dumps({"command": command, "arguments": arguments}).encode() + b"\n")
+    received = b""
+    while not received.endswith(b"\n"):
+        more = asking.recv(65536)
+        if not more:
+            raise OSError(104, "careofd closed the connection")  # ECONNRESET
+        received += more
+    asking.close()
+    return json.loads(received)
+
+
+def table(rows):
+    """Lines of a table: columns as wide as their widest cell."""
+    texts = [["-" if cell is None else str(cell) for cell in row] for row in rows]
+    widths = [max([len(row[column]) for row in texts]) for column in range(len(texts[0]))]
+    for row in texts:
+        yield "  ".join([cell + " " * (width - len(cell)) for cell, width in zip(row, widths)]).rstrip()
+
+
+def show_value(name, value, depth=0):
+    """Lines for any JSON value: lists of objects as tables, the rest as `name  value`."""
+    indent = "  " * depth
+    if isinstance(value, dict):
+        if depth:
+            yield indent[2:] + name
+        plain = [(k, v) for k, v in value.items() if not isinstance(v, (dict, list))]
+        if plain:
+            for line in table(plain):
+                yield indent + line
+        for key, inner in value.items():
+            if isinstance(inner, (dict, list)):
+                for line in show_value(key, inner, depth + 1):
+                    yield line
+    elif value and isinstance(value[0], dict):
+        yield indent[2:] + name
+        columns = sorted(value[0], key=lambda c: c not in ("name", "uplink", "home_address"))
+        cells = [[_cell(row.get(column)) for column in columns] for row in value]
+        for line in table([columns] + cells):
+            yield indent + line
+    else:
+        yield indent[2:] + "%s: %s" % (name, ", ".join([str(v) for v in value]) or "none")
+
+
+def _cell(value):
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return ",".join([str(v) for v in value])
+    return value
+
+
+def main(argv):
+    run_path, as_json = RUN, False
+    rest = list(argv)
+    while rest and rest[0].startswith("--"):
+        option = rest.pop(0)
+        if option == "--json":
+            as_json = True
+        elif option == "--run" and rest:
+            run_path = rest.pop(0)
+        else:
+            sys.stderr.write(USAGE)
+            return EXIT_USE
+    if "--json" in rest:
+        rest.remove("--json")
+        as_json = True
+    if not rest or rest[0] not in COMMANDS or len(rest) - 1 != COMMANDS[rest[0]]:
+        sys.stderr.write(USAGE)
+        return EXIT_USE
+    try:
+        reply = ask(run_path, rest[0], rest[1:])
+    except OSError as e:
+        sys.stderr.write("careof: careofd does not answer at %s/status.sock: %s\n" % (run_path, e))
+        return EXIT_ABSENT
+    if "error" in reply:
+        sys.stderr.write("careof: %s\n" % reply["error"])
+        return EXIT_REFUSED
+    answer = reply["answer"]
+    if as_json:
+        print(json.dumps(answer))
+    elif isinstance(answer, dict):
+        for line in show_value(rest[0], answer):
+            print(line)
+    else:
+        print(answer)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,70 @@
+"""Where the two interpreters' sockets differ, and nothing else.
+
+MicroPython's unix port takes raw sockaddr octets, has no recv_into() but readinto(), answers "would
+block" of readinto() with None, and has no names for what is rarer than TCP and UDP.
+"""
+
+import socket
+import sys
+
+MICROPYTHON = sys.implementation.name == "micropython"
+
+AF_UNIX, AF_NETLINK = 1, 16
+SOCK_STREAM, SOCK_DGRAM, SOCK_RAW, SOCK_SEQPACKET = 1, 2, 3, 5
+EAGAIN, ENOBUFS = 11, 105
+WOULD_BLOCK = None  # what receive_into() answers when there is nothing
+
+
+def _unix_address(path):
+    if MICROPYTHON:
+        return AF_UNIX.to_bytes(2, sys.byteorder) + path.encode() + b"\x00"
+    return path
+
+
+def unix_connect(path, kind):
+    """A non-blocking socket connected to a Unix path. Raises OSError."""
+    made = socket.socket(AF_UNIX, kind)
+    try:
+        made.connect(_unix_address(path))
+    except OSError:
+        made.close()
+        raise
+    made.setblocking(False)
+    return made
+
+
+def unix_listen(path, kind, backlog):
+    """A non-blocking listener at a Unix path. Raises OSError."""
+    made = socket.socket(AF_UNIX, kind)
+    try:
+        made.bind(_unix_address(path))
+        made.listen(backlog)
+    except OSError:
+        made.close()
+        raise
+    made.setblocking(False)
+    return made
+
+
+def netlink(address):
+    """A non-blocking route netlink socket bound to a struct sockaddr_nl. Raises OSError."""
+    made = socket.socket(AF_NETLINK, SOCK_RAW, 0)
+    made.bind(address if MICROPYTHON else (0, int.from_bytes(address[8:12], sys.byteorder)))
+    made.setblocking(False)
+    return made
+
+
+if MICROPYTHON:
+
+    def receive_into(sock, buffer):
+        """Octets received into buffer; 0 at the end of a stream; WOULD_BLOCK. Raises OSError."""
+        return sock.readinto(buffer)
+
+else:
+
+    def receive_into(sock, buffer):
+        """Octets received into buffer; 0 at the end of a stream; WOULD_BLOCK. Raises OSError."""
+        try:
+            return sock.recv_into(buffer)
+        except BlockingIOError:
+            return WOULD_BLOCK
