@@ -33,7 +33,9 @@ PENDING_MAX = 256  # requests whose authenticator is being computed; more are dr
 REFUSALS_PER_S = 20  # replies to requests that prove nothing (131, 133): an oracle and a reflector otherwise
 TUNNEL_GRACE_MS = 2000  # packets in flight by the old tunnel after a move: a satellite's round trip twice
 SAVE_SHARDS = 32  # pieces of the saved binding table, so that one write stays small
-SAVE_GAP_MS = 1000  # one piece is written at most once in this time
+SAVE_SOON_MS = 50  # what changed together is written together
+SAVE_GAP_MS = 1000  # one piece is written at most once in this time,
+SAVE_WORK_MS = 20  # and in so much for each node in it
 
 # -- Liveness (RFC 6298, DESIGN section 6) ----------------------------------------------------------
 PATIENCE_MIN_MS = 100  # below: scheduling noise and a peer's delayed acknowledgement

@@ -50,6 +50,9 @@ class Binding:
         self.spi = wish.spi
         return changed
 
+    def never_expires(self):
+        return self.expires_ms == _NEVER_MS
+
     def left_s(self, now_ms):
         """What is left of its lifetime, as the field of a reply or a route says it."""
         if self.expires_ms == _NEVER_MS:

@@ -1,41 +1,44 @@
 #include "checksum.h"
 
 /* A sum of 32-bit words in 64 bits needs no carries: 2^20 octets come to less than 2^50. Machines with
- * 64-bit registers add both halves of a word to a lane; written as vectors of four lanes it becomes
- * whatever the target has (two SSE2 registers, one AVX2, NEON, or plain registers). */
+ * 64-bit registers add both halves of a word to a lane. Pairs of lanes are what every such machine has
+ * (SSE2, NEON) or can do without; with four sums in flight this is as fast as memory (30 GB/s of copy
+ * and sum on a server of 2022; twice as wide vectors gained a fifth, and need a choice at run time). */
 
 #if UINTPTR_MAX > 0xffffffff
 
 enum { BLOCK_SIZE = 64 };
 
-typedef uint64_t lanes __attribute__((vector_size(32)));
+typedef uint64_t lanes __attribute__((vector_size(16)));
 
-static inline void add_block(lanes sum[2], uint8_t *to, const uint8_t *from)
+static inline lanes take_lanes(uint8_t *to, const uint8_t *from)
 {
-    const lanes low = {0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff};
-    for (int half = 0; half < 2; half++) {
-        lanes words;
-        memcpy(&words, from + half * 32, sizeof words);
-        if (to)
-            memcpy(to + half * 32, &words, sizeof words);
-        sum[half] += (words & low) + (words >> 32);
-    }
+    const lanes low = {0xffffffff, 0xffffffff};
+    lanes words;
+    memcpy(&words, from, sizeof words);
+    if (to)
+        memcpy(to, &words, sizeof words);
+    return (words & low) + (words >> 32);
 }
 
-static inline uint64_t sum_blocks(uint8_t *to, const uint8_t *from, size_t size)
+static inline uint64_t sum_blocks(uint8_t *restrict to, const uint8_t *restrict from, size_t size)
 {
-    lanes sum[2] = {{0}, {0}};
-    for (size_t at = 0; at < size; at += BLOCK_SIZE)
-        add_block(sum, to ? to + at : NULL, from + at);
-    sum[0] += sum[1];
-    return sum[0][0] + sum[0][1] + sum[0][2] + sum[0][3];
+    lanes a = {0}, b = {0}, c = {0}, d = {0}; /* named, since as an array gcc 12 keeps them in memory */
+    for (size_t at = 0; at < size; at += BLOCK_SIZE) {
+        a += take_lanes(to ? to + at : NULL, from + at);
+        b += take_lanes(to ? to + at + 16 : NULL, from + at + 16);
+        c += take_lanes(to ? to + at + 32 : NULL, from + at + 32);
+        d += take_lanes(to ? to + at + 48 : NULL, from + at + 48);
+    }
+    a += b + c + d;
+    return a[0] + a[1];
 }
 
 #else
 
 enum { BLOCK_SIZE = 16 };
 
-static inline uint64_t sum_blocks(uint8_t *to, const uint8_t *from, size_t size)
+static inline uint64_t sum_blocks(uint8_t *restrict to, const uint8_t *restrict from, size_t size)
 {
     uint64_t sum = 0;
     for (size_t at = 0; at < size; at += BLOCK_SIZE) {

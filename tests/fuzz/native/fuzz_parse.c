@@ -10,7 +10,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static struct duplicate_table table;
     static uint64_t now_ms;
-    static volatile uint8_t touched;
+    static uint8_t touched;
     struct ipv4_view view;
     struct probe_reply reply;
     uint8_t *packet = fuzz_copy(data, size);
@@ -21,7 +21,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         PROMISE(view.header_size + view.transport_header_size <= view.size);
         PROMISE(view.fragment_offset + view.size <= IPV4_SIZE_MAX);
         for (uint32_t at = 0; at < view.size; at++)
-            touched ^= view.at[at];
+            touched = (uint8_t)(touched ^ view.at[at]);
         if (probe_read(&view, &reply))
             PROMISE(probe_matches(&view, reply.destination, reply.identifier));
         now_ms += DUPLICATE_WINDOW_MS + 1;

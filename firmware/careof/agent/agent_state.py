@@ -1,0 +1,94 @@
+"""What a home agent keeps over a restart of careofd: bindings and identifications.
+
+The table is saved in SAVE_SHARDS pieces by home address. A piece is due a moment after something in it
+changed, and rests after it was written, the longer the more nodes it has: a burst of renewals costs a
+bounded share of the time. Expiries are saved by the wall clock, the only one that survives a restart.
+"""
+
+from ..limits import LIFETIME_INFINITE_S, SAVE_GAP_MS, SAVE_SHARDS, SAVE_SOON_MS, SAVE_WORK_MS
+from ..proto.bindings import Binding, Wish
+from .events import Count, Log, Save
+
+
+class AgentState:
+    """Reads and writes the pieces. `agent` is the role: its nodes, bindings and paths."""
+
+    def __init__(self, agent):
+        self.unix_offset_ms = 0
+        self._agent = agent
+        self._pieces = []  # the nodes of each
+        self._due_ms = {}  # piece -> when it should be saved
+        self._rested_ms = {}  # piece -> not before
+
+    def deadline(self):
+        """When due() may have something to do, in ms, or None."""
+        return min(self._due_ms.values()) if self._due_ms else None
+
+    def divide(self):
+        """The nodes are others than before: which piece has whom."""
+        self._pieces = [[] for _ in range(SAVE_SHARDS)]
+        for node in self._agent.nodes:
+            self._pieces[self._piece_of(node)].append(node)
+
+    def touched(self, node, now_ms):
+        """Something of this node changed."""
+        piece = self._piece_of(node)
+        if piece not in self._due_ms:
+            self._due_ms[piece] = max(now_ms + SAVE_SOON_MS, self._rested_ms.get(piece, now_ms))
+
+    def due(self, now_ms):
+        """Save one piece that is due, if any; the others take their turn."""
+        for piece, due_ms in self._due_ms.items():
+            if due_ms <= now_ms:
+                del self._due_ms[piece]
+                rows = [self._row(node) for node in self._pieces[piece]]
+                self._rested_ms[piece] = now_ms + max(SAVE_GAP_MS, SAVE_WORK_MS * len(rows))
+                return [Save("%s.%d" % (self._agent.name, piece), rows)]
+        return []
+
+    def restore(self, event, now_ms):
+        """Take over what Save kept. What the configuration does not have any more is left out."""
+        restored = 0
+        try:
+            for home, guards, bindings in event.value:
+                node = self._agent.nodes.find(bytes.fromhex(home))
+                if node is not None:
+                    self._restore_node(node, guards, bindings, now_ms)
+                    restored += 1
+        except (ValueError, TypeError, KeyError, IndexError) as e:
+            text = "%s cannot be read (%s): nodes register again" % (event.name, e)
+            return [Log("warning", "state", text), Count("state_unreadable")]
+        return [Log("info", "state", "%s: %d nodes restored" % (event.name, restored))]
+
+    @staticmethod
+    def _piece_of(node):
+        return int.from_bytes(node.home_address[2:], "big") % SAVE_SHARDS
+
+    def _row(self, node):
+        guards = [[a.spi, a.replay, a.guard.saved()] for a in node.associations.values()]
+        bindings = []
+        for b in node.bindings:
+            infinite = b.never_expires()
+            expires_ms = None if infinite else b.expires_ms + self.unix_offset_ms
+            number = self._agent.paths.number_of(b)
+            end = [b.kind, b.peer.hex(), b.port, b.reverse]
+            bindings.append([b.care_of.hex(), b.spi, end, expires_ms, number])
+        return [node.home_address.hex(), guards, bindings]
+
+    def _restore_node(self, node, guards, bindings, now_ms):
+        for spi, replay, value in guards:
+            association = node.associations.get(spi)
+            if association is not None and association.replay == replay:
+                association.guard.restore(value)
+        lifetime_max_ms = self._agent.bindings.lifetime_max_s * 1000
+        for care_of, spi, (kind, peer, port, reverse), expires_ms, number in bindings:
+            wish = Wish(bytes.fromhex(care_of), spi, 0, False, kind, bytes.fromhex(peer), port, reverse)
+            binding = Binding(wish)
+            # A wall clock that was set back in between must not prolong anything.
+            left_ms = LIFETIME_INFINITE_S * 1000
+            if expires_ms is not None:
+                left_ms = expires_ms - self.unix_offset_ms - now_ms
+            left_ms = min(left_ms, lifetime_max_ms)
+            if left_ms > 0 and spi in node.associations:
+                self._agent.bindings.adopt(node, binding, left_ms, now_ms)
+                self._agent.paths.take_number(binding, number)

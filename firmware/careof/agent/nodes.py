@@ -1,0 +1,115 @@
+"""Who may register here: the configured mobile nodes and their security associations.
+
+A node that a new configuration still has keeps its bindings and identifications; an association that has
+still the same SPI, name and way of replay protection keeps its guard.
+"""
+
+from ..proto.replay import GUARDS
+from ..wire import mip
+
+AUTHENTICATOR_SIZES = {"hmac-md5": 16, "hmac-sha256": 32}  # octets (RFC 5944 3.5.1, RFC 4868 2.1.1)
+REFUSAL_GAP_MS = 250  # between two replies 133 of one association: what is repaired in one round trip
+
+
+class AgentAssociation:
+    """The home agent's end of a security association with one node."""
+
+    __slots__ = (
+        "_last_end",
+        "_refused_ms",
+        "authenticator_size",
+        "guard",
+        "key",
+        "last_code",
+        "replay",
+        "spi",
+    )
+
+    def __init__(self, section, random):
+        self.key, self.spi, self.replay = section.name, section.spi, section.replay
+        self.authenticator_size = AUTHENTICATOR_SIZES[section.algorithm]
+        self.guard = GUARDS[section.replay](random)
+        self.last_code = 0  # of the last request that was let in
+        self._last_end = None  # where it came from
+        self._refused_ms = None
+
+    def took(self, request, source, port, code):
+        """The request was acted upon; the identification of its reply."""
+        self._last_end, self.last_code = (source, port), code
+        return self.guard.took(request.identification)
+
+    def repeats(self, request, source, port):
+        """Is it the last request once more, from where that came from? (3.8.2.2; else it is a replay)"""
+        return request.identification == self.guard.last and (source, port) == self._last_end
+
+    def may_refuse(self, now_ms):
+        """May a stale request be answered now? A replay in a loop is not."""
+        if self._refused_ms is not None and now_ms - self._refused_ms < REFUSAL_GAP_MS:
+            return False
+        self._refused_ms = now_ms
+        return True
+
+
+class AgentNode:
+    """One mobile node, its bindings, and what tunneld holds for it (agent.paths)."""
+
+    __slots__ = ("associations", "bindings", "home_address", "name", "networks", "text", "uses")
+
+    def __init__(self, section):
+        self.name = section.name
+        self.home_address = section.home_address
+        self.text = mip.address_text(section.home_address)
+        self.networks = tuple(section.mobile_network)
+        self.associations = {}
+        self.bindings = []
+        self.uses = []
+
+    def prefixes(self):
+        """What is delivered to the node: its home address and the networks behind it."""
+        return ((self.home_address, 32),) + self.networks
+
+    def describe(self):
+        """For a log line: where the node is."""
+        ends = [mip.address_text(b.care_of) for b in self.bindings]
+        return "%s %s at %s" % (self.name, self.text, ", ".join(ends) if ends else "no care-of address")
+
+
+class Nodes:
+    """All configured nodes by home address."""
+
+    def __init__(self, options, random):
+        self._random = random
+        self._nodes = {}
+        self.configure(options)
+
+    def find(self, home_address):
+        return self._nodes.get(home_address)
+
+    def __iter__(self):
+        return iter(self._nodes.values())
+
+    def __len__(self):
+        return len(self._nodes)
+
+    def configure(self, options):
+        """Take a configuration. Returns the nodes that it has no more, or with other networks."""
+        before, self._nodes = self._nodes, {}
+        for section in options.nodes:
+            node = AgentNode(section)
+            old = before.get(node.home_address)
+            if old is not None and old.networks == node.networks:
+                del before[node.home_address]
+                old.name = node.name
+                node = old
+            self._nodes[node.home_address] = node
+            self._associate(node, [options.associations[name] for name in section.association])
+        return list(before.values())
+
+    def _associate(self, node, sections):
+        before, node.associations = node.associations, {}
+        for section in sections:
+            association = AgentAssociation(section, self._random)
+            old = before.get(section.spi)
+            if old is not None and (old.key, old.replay) == (association.key, association.replay):
+                association.guard = old.guard
+            node.associations[section.spi] = association

@@ -1,0 +1,186 @@
+"""From decisions to what tunneld should hold: uplinks, tunnels, paths, routes, inner sources.
+
+Numbers name objects to tunneld and must mean the same after careofd was restarted; what decides a number
+(an uplink's name, a tunnel's far end) is saved with it. A path has the number of its tunnel: here
+every path is one tunnel deep.
+
+At the home agent a tunnel is its far end: kind, peer and port. Nodes share it (two routers' roles on one
+machine), and a node that moved leaves it to a grace: what was in flight is still taken from there, and
+nothing is sent to it any more (RFC 5944 leaves this to us; without it every move loses a round trip
+of packets upward).
+"""
+
+import heapq
+
+from ..limits import TUNNEL_GRACE_MS
+from ..wire import tunneld
+from .events import Hold, Release
+
+ANYWHERE = (bytes(4), 0)
+
+
+def hold_path(number, packet_size, patience_ms):
+    """A path of the one tunnel that has its number."""
+    return Hold(("path", number), tunneld.SetPath(number, packet_size, patience_ms, (number,)))
+
+
+def hold_tunnel(number, kind, uplink, peer, port):
+    return Hold(("tunnel", number), tunneld.SetTunnel(number, kind, uplink, peer, port))
+
+
+def hold_route(prefix, gate, valid_s, paths):
+    address, length = prefix
+    return Hold(("route", address, length), tunneld.SetRoute(address, length, gate, valid_s, paths))
+
+
+def hold_inner(number, source, destination):
+    """Inner packets of this tunnel may come from there and go there."""
+    message = tunneld.SetInner(number, source[0], source[1], destination[0], destination[1])
+    return Hold(("inner", number) + source + destination, message)
+
+
+def release_inner(number, source, destination):
+    return Release(("inner", number) + source + destination)
+
+
+class _Tunnel:
+    """One far end, and how many nodes send or are still listened to there."""
+
+    __slots__ = ("end", "number", "users")
+
+    def __init__(self, number, end):
+        self.number, self.end, self.users = number, end, 0
+
+
+class _Use:
+    """One node's use of a tunnel. leaves_ms: when the grace ends, None while it has a binding there."""
+
+    __slots__ = ("leaves_ms", "reverse", "tunnel")
+
+    def __init__(self, tunnel, reverse):
+        self.tunnel, self.reverse, self.leaves_ms = tunnel, reverse, None
+
+
+class AgentPaths:
+    """What the home agent's tunneld holds for its nodes.
+
+    A node has `home_address`, `networks`, `bindings` and, for use here alone, a list `uses`.
+    """
+
+    def __init__(self, first_number, uplink, packet_size):
+        self.packet_size = packet_size
+        self._uplink = uplink
+        self._next_number = first_number
+        self._tunnels = {}  # end -> _Tunnel
+        self._leaving = []  # heap of (leaves_ms, entry, node, use)
+        self._entries = 0
+
+    def deadline(self):
+        """When graces_over() may have something to do, in ms, or None."""
+        return self._leaving[0][0] if self._leaving else None
+
+    def number_of(self, binding):
+        """The number of the tunnel that a binding uses, for the saved state."""
+        return self._tunnels[self._end(binding)].number
+
+    def take_number(self, binding, number):
+        """Before a restart this binding's tunnel had this number."""
+        end = self._end(binding)
+        if end not in self._tunnels:
+            self._tunnels[end] = _Tunnel(number, end)
+        self._next_number = max(self._next_number, number + 1)
+
+    def renewed(self, node, now_ms):
+        """The node's bindings are the same and last longer."""
+        numbers = tuple([use.tunnel.number for use in node.uses if use.leaves_ms is None])
+        return self._routes(node, numbers, now_ms)
+
+    def changed(self, node, now_ms):
+        """The node's bindings are others than before: what tunneld should hold for it."""
+        actions, numbers, wanted = [], [], []
+        for binding in node.bindings:
+            use = self._use(node, self._end(binding), binding.reverse, actions)
+            wanted.append(use)
+            if use.tunnel.number not in numbers:
+                numbers.append(use.tunnel.number)
+        for use in node.uses:
+            if use not in wanted and use.leaves_ms is None:
+                use.leaves_ms = now_ms + TUNNEL_GRACE_MS
+                self._entries += 1
+                heapq.heappush(self._leaving, (use.leaves_ms, self._entries, node, use))
+        return actions + self._routes(node, tuple(numbers), now_ms)
+
+    def graces_over(self, now_ms):
+        """Let go of the tunnels that nodes left long enough ago."""
+        actions = []
+        while self._leaving and self._leaving[0][0] <= now_ms:
+            at_ms, _, node, use = heapq.heappop(self._leaving)
+            if use.leaves_ms == at_ms and use in node.uses:
+                self._drop_use(node, use, actions)
+        return actions
+
+    def forget(self, node):
+        """The node is not served any more: nothing of it stays."""
+        actions = [Release(("route",) + prefix) for prefix in self._prefixes(node)]
+        for use in list(node.uses):
+            self._drop_use(node, use, actions)
+        return actions
+
+    def _use(self, node, end, reverse, actions):
+        for use in node.uses:
+            if use.tunnel.end == end:
+                use.leaves_ms = None
+                if use.reverse != reverse:
+                    use.reverse = reverse
+                    self._inner(node, use, actions)
+                return use
+        tunnel = self._tunnels.get(end)
+        if tunnel is None:
+            tunnel = self._tunnels[end] = _Tunnel(self._next_number, end)
+            self._next_number += 1
+        if tunnel.users == 0:
+            actions.append(hold_tunnel(tunnel.number, end[0], self._uplink, end[1], end[2]))
+            actions.append(hold_path(tunnel.number, self.packet_size, 0))
+        tunnel.users += 1
+        use = _Use(tunnel, reverse)
+        node.uses.append(use)
+        if reverse:
+            self._inner(node, use, actions)
+        return use
+
+    def _drop_use(self, node, use, actions):
+        node.uses.remove(use)
+        tunnel = use.tunnel
+        if use.reverse:
+            use.reverse = False
+            self._inner(node, use, actions)
+        tunnel.users -= 1
+        if tunnel.users == 0:
+            actions.append(Release(("path", tunnel.number)))
+            actions.append(Release(("tunnel", tunnel.number)))
+            del self._tunnels[tunnel.end]
+
+    def _inner(self, node, use, actions):
+        """Reverse tunnelled packets are the node's own, and only if it asked for that (RFC 3024 4.3.2)."""
+        number = use.tunnel.number
+        for prefix in self._prefixes(node):
+            make = hold_inner if use.reverse else release_inner
+            actions.append(make(number, prefix, ANYWHERE))
+
+    def _routes(self, node, numbers, now_ms):
+        if not numbers:
+            return [Release(("route",) + prefix) for prefix in self._prefixes(node)]
+        valid_s = 0
+        for binding in node.bindings:
+            valid_s = max(valid_s, binding.left_s(now_ms))
+        if valid_s == 0xFFFF:
+            valid_s = tunneld.FOREVER_S
+        return [hold_route(prefix, tunneld.GATE_OPEN, valid_s, numbers) for prefix in self._prefixes(node)]
+
+    @staticmethod
+    def _prefixes(node):
+        return ((node.home_address, 32),) + node.networks
+
+    @staticmethod
+    def _end(binding):
+        return (binding.kind, binding.peer, binding.port)

@@ -1,0 +1,125 @@
+"""Which uplink now: what is known of each, and which one ought to carry.
+
+    usable   it has carrier, an address and a gateway (netlink says so)
+    proven   a registration was answered by it not long ago: packets pass both ways
+    bound    the home agent has a binding by it
+    live     data has passed both ways through its tunnel since it was bound
+
+Policy is preference: the lowest number that is proven carries. When nothing carries, proven ones are tried
+before the others, whatever the preference. Return to a better uplink waits until it was proven for
+its hysteresis without a break, doubled for every failure of late: one that flaps is left in peace.
+"""
+
+from ..limits import FLAP_FORGIVEN_MS, FLAP_PENALTY_MAX, PROOF_GOOD_MS, PROVE_AFTER_LINK_MS, PROVE_MS
+from ..proto.liveness import Liveness, RoundTrip
+
+
+class Uplink:
+    """One uplink of the router: its link, its proof, its registration and its path."""
+
+    def __init__(self, section, number):
+        self.name = section.name
+        self.device = section.device
+        self.number = number  # to tunneld: of the uplink, its tunnel and its path
+        self.preference = section.preference
+        self.hysteresis_ms = section.hysteresis_s * 1000
+        self.carrier = False
+        self.address = None
+        self.gateway = None
+        self.registration = None
+        self.refusal = None  # (code, words) of the last request, if it was refused
+        self.udp = None  # does the home agent use UDP tunnelling by this uplink? None: not known yet
+        self.keepalive_s = 0
+        self.keepalive_ms = None  # when the next one is due
+        self.prove_ms = None  # when it should be proven again
+        self.live = False
+        self.round_trip = RoundTrip()
+        self.liveness = None  # of its path, once it is bound
+        self._proof_ms = None  # of the last reply
+        self._proven_since_ms = None
+        self._failures = 0
+        self._failed_ms = 0
+
+    def usable(self):
+        return bool(self.carrier and self.address and self.gateway)
+
+    def bound(self):
+        return self.registration.bound
+
+    def link_changed(self, link, now_ms):
+        """What netlink says now. Is it another network, or gone, or back?"""
+        before = (self.usable(), self.address, self.gateway)
+        self.carrier, self.address, self.gateway = link.carrier, link.address, link.gateway
+        return before != (self.usable(), self.address, self.gateway)
+
+    def came(self, now_ms):
+        """A link with an address: all about its network has to be found out."""
+        self.udp = None
+        self.prove_ms = now_ms + PROVE_AFTER_LINK_MS
+
+    def lost(self, now_ms):
+        """The link, its address or its gateway went."""
+        self.failed(now_ms)
+        self.prove_ms = self.keepalive_ms = None
+        self.round_trip = RoundTrip()
+        self.left()
+
+    def left(self):
+        """Its path is given up."""
+        self.live, self.liveness, self.keepalive_ms = False, None, None
+
+    def failed(self, now_ms):
+        """It stopped passing packets: unproven, and one more failure against its return."""
+        if self._proof_ms is not None:
+            self._failures = self._failures_left(now_ms) + 1
+            self._failed_ms = now_ms
+        self._proof_ms = self._proven_since_ms = None
+        self.live = False
+
+    def answered(self, now_ms):
+        """An authenticated reply came by it."""
+        if not self.proven(now_ms):
+            self._proven_since_ms = now_ms
+        self._proof_ms = now_ms
+        self.prove_ms = now_ms + PROVE_MS
+
+    def proven(self, now_ms):
+        return self._proof_ms is not None and now_ms - self._proof_ms < PROOF_GOOD_MS
+
+    def bound_now(self, granted, now_ms):
+        """The home agent has a binding by it: its path is new, and not yet live."""
+        self.udp = granted.udp
+        self.keepalive_s = granted.keepalive_s
+        self.keepalive_ms = now_ms + granted.keepalive_s * 1000 if granted.udp else None
+        self.live = False
+        self.liveness = Liveness(self.round_trip, now_ms)
+
+    def return_ms(self, now_ms):
+        """When it may be returned to, or None: it is not proven."""
+        if not self.usable() or not self.proven(now_ms):
+            return None
+        penalty = min(1 << self._failures_left(now_ms), FLAP_PENALTY_MAX)
+        return self._proven_since_ms + self.hysteresis_ms * penalty
+
+    def _failures_left(self, now_ms):
+        return self._failures >> min((now_ms - self._failed_ms) // FLAP_FORGIVEN_MS, 30)
+
+
+def by_promise(uplinks, now_ms):
+    """The usable ones of them, the most promising first: when nothing carries."""
+    usable = [uplink for uplink in uplinks if uplink.usable()]
+    return sorted(usable, key=lambda uplink: (not uplink.proven(now_ms), uplink.preference))
+
+
+def better_than(carrying, uplinks, now_ms):
+    """(the uplink that ought to carry instead or None, when to look again or None)."""
+    best, again_ms = None, None
+    for uplink in uplinks:
+        at_ms = uplink.return_ms(now_ms)
+        if at_ms is None or uplink is carrying or uplink.preference >= carrying.preference:
+            continue
+        if at_ms > now_ms:
+            again_ms = at_ms if again_ms is None else min(again_ms, at_ms)
+        elif best is None or uplink.preference < best.preference:
+            best = uplink
+    return best, again_ms

@@ -1,0 +1,385 @@
+"""careofd: read the configuration, make the roles, run the loop.
+
+    micropython -m careof.main [--config /etc/config/careof] [--run /var/run/careof]
+
+A role's actions become messages, files and log lines here, and what comes back becomes its events;
+roles and machine meet nowhere else. One input is drained with all that it causes before the next.
+
+Exit status: 0 stopped when asked to; 2 wrong use; 3 the configuration is not usable; 4 the machine refuses
+something (a socket, a folder); 5 a role failed. After 5 whoever supervises careofd starts it again:
+tunneld goes on with what it holds, and what was saved is restored, so a fresh start is safer than to go on
+with a role in a state that nobody thought of.
+"""
+
+import os
+import sys
+
+from .agent import events
+from .crypt import soft
+from .system import clock as clocks
+from .system import commands, links, log, loop, options, store, tunneld
+
+EXIT_USE, EXIT_CONFIGURATION, EXIT_MACHINE, EXIT_ROLE = 2, 3, 4, 5
+CONFIG, RUN = "/etc/config/careof", "/var/run/careof"
+WALL_CLOCK_MS = 1000  # how often a step of the wall clock is looked for
+GOODBYE_MAX_MS = 4000  # roles have so long to say goodbye
+NUMBERS_OF_A_ROLE = 1 << 24  # uplink, tunnel and path numbers: each role has its own range
+
+
+def make_roles(configuration, random):
+    """[(role, its options)] that are configured; a role that is not is not imported."""
+    roles = []
+    first = 1
+    agents, routers = options.agents(configuration), options.routers(configuration)
+    if agents:
+        from .agent.home_agent import HomeAgent
+
+        for agent in agents:
+            chosen = events.AgentOptions(*agent)
+            roles.append((HomeAgent(chosen, random, first), chosen))
+            first += NUMBERS_OF_A_ROLE
+    if routers:
+        from .agent.mobile_router import MobileRouter
+
+        for router in routers:
+            chosen = events.RouterOptions(*router)
+            roles.append((MobileRouter(chosen, random, first), chosen))
+            first += NUMBERS_OF_A_ROLE
+    return roles
+
+
+class Careofd:
+    """One daemon: the roles and the machine that they share."""
+
+    def __init__(self, config_path, run_path):
+        """Raises options.ConfigError, OSError."""
+        self._config_path = config_path
+        self.configuration = options.load(config_path)
+        self._clock = clocks.Clock()
+        self._wall = clocks.WallClock(self._clock)
+        self._log = log.Log(self._clock, self.configuration.globals.log_level)
+        self.counters = {}
+        self._loop = loop.Loop(self._clock)
+        self._keys = soft.Provider()
+        self._add_keys()
+        self._store = store.Store(run_path + "/state")
+        self._roles = make_roles(self.configuration, os.urandom)
+        self._unsettled = {role.name for role, _ in self._roles}
+        self._stopping = None  # names of the roles that have not said goodbye
+        self._stop_at_ms = None
+        self._replies = {}  # command name -> reply functions that wait for an Answer
+        self._moves = []
+        self._next_look_ms = 0
+        self.exit_status = 0
+        self._tunneld = tunneld.TunneldClient(
+            self._loop,
+            run_path + "/tunneld.sock",
+            self._from_tunneld,
+            self._tunneld_changed,
+            self._tunneld_refused,
+            self.count,
+        )
+        self._links = links.Links(self._loop, self._link_changed, self.count)
+        self._commands = commands.CommandServer(
+            self._loop, run_path + "/status.sock", self._command, self.count
+        )
+        self._loop.add_timer(self)
+
+    def run(self):
+        """Run until asked to stop. Returns the exit status."""
+        kept, unreadable = self._store.restore()
+        for name in unreadable:
+            self._log.line("warning", "state", "%s cannot be read, and is left out" % name)
+        for role, _ in self._roles:
+            self._tell(role, events.WallClock(self._wall.offset_ms))
+            for name, value in kept:
+                if name.startswith(role.name + "."):
+                    self._tell(role, events.Restored(name, value))
+            self._tell(role, events.Start())
+        self._links.watch(options.devices(self.configuration))
+        self._log.line("notice", "careofd", "started: " + ", ".join([r.name for r, _ in self._roles]))
+        self._loop.run()
+        self._commands.close()
+        self._links.close()
+        self._tunneld.close()
+        return self.exit_status
+
+    def count(self, name, by=1):
+        self.counters[name] = self.counters.get(name, 0) + by
+
+    # -- Events: what came from the machine, told to the roles
+
+    def _tell_all(self, event):
+        for role, _ in self._roles:
+            self._tell(role, event)
+
+    def _tell(self, role, event):
+        """Hand a role one event and perform what it asks, and what that causes."""
+        waiting = [event]
+        while waiting:
+            now_ms = self._clock.now_ms()
+            for action in role.handle(waiting.pop(0), now_ms):
+                answer = PERFORM[type(action)](self, role, action)
+                if answer is not None:
+                    waiting.append(answer)
+
+    def _from_tunneld(self, message):
+        make = FROM_TUNNELD.get(type(message))
+        if make is None:
+            self.count("tunneld_unexpected")
+        else:
+            self._tell_all(make(message))
+
+    def _tunneld_changed(self, up, detail):
+        if up:
+            self._log.line("notice", "tunneld", "connected")
+            self._tell_all(events.TunneldUp(detail))
+        else:
+            self._log.line("error", "tunneld", "lost: %s" % detail)
+            self._tell_all(events.TunneldDown())
+
+    def _tunneld_refused(self, message, error, text):
+        self.count("tunneld_refused")
+        if message is None:
+            self._log.line("error", "tunneld", text)
+        else:
+            self._tell_all(events.Refused(message, error, text))
+
+    def _link_changed(self, device, carrier, address, prefix_length, gateway):
+        self._tell_all(events.Link(device, carrier, address, prefix_length, gateway))
+
+    # -- Time
+
+    def deadline(self):
+        soonest_ms = self._next_look_ms
+        for role, _ in self._roles:
+            deadline_ms = role.deadline()
+            if deadline_ms is not None and deadline_ms < soonest_ms:
+                soonest_ms = deadline_ms
+        if self._stop_at_ms is not None and self._stop_at_ms < soonest_ms:
+            soonest_ms = self._stop_at_ms
+        return soonest_ms
+
+    def late(self, now_ms):
+        for role, _ in self._roles:
+            deadline_ms = role.deadline()
+            if deadline_ms is not None and deadline_ms <= now_ms:
+                self._tell(role, events.Late())
+        if now_ms >= self._next_look_ms:
+            self._next_look_ms = now_ms + WALL_CLOCK_MS
+            if self._wall.stepped():
+                self._log.line("notice", "clock", "the wall clock was set")
+                self._tell_all(events.WallClock(self._wall.offset_ms))
+        if self._stop_at_ms is not None and now_ms >= self._stop_at_ms:
+            self._loop.stop()
+
+    # -- Actions: what a role asks of the machine. What is returned is an event for it.
+
+    def _send(self, role, action):
+        self._tunneld.send(tunneld.wire.SendSignal(*action))
+
+    def _send_inner(self, role, action):
+        self._tunneld.send(tunneld.wire.SendInner(*action))
+
+    def _hold(self, role, action):
+        self._tunneld.hold((role.name, action.key), action.message)
+
+    def _release(self, role, action):
+        self._tunneld.release((role.name, action.key))
+
+    def _authenticate(self, role, action):
+        return events.Authenticated(action.token, self._keys.authenticate(action.key, action.data))
+
+    def _verify(self, role, action):
+        genuine = self._keys.verify(action.key, action.data, action.authenticator)
+        return events.Verified(action.token, genuine)
+
+    def _log_line(self, role, action):
+        self._log.line(action.level, action.tag, action.text)
+
+    def _count_one(self, role, action):
+        self.count(action.name)
+
+    def _moved(self, role, action):
+        text = "%s -> %s: %s" % (action.from_uplink or "nowhere", action.to_uplink or "nowhere", action.why)
+        self._log.line("notice", "moved", text)
+        self.count("moves")
+
+    def _answered(self, role, action):
+        waiting = self._replies.get(action.command)
+        if waiting:
+            reply = waiting.pop(0)
+            if isinstance(action.value, dict) and "error" in action.value:
+                reply(error=action.value["error"])
+            else:
+                reply(answer=action.value)
+
+    def _save(self, role, action):
+        try:
+            self._store.save(action.name, action.value)
+        except OSError as e:
+            self.count("state_unwritable")
+            self._log.line("error", "state", "%s cannot be kept: %s" % (action.name, e))
+
+    def _settled(self, role, action):
+        self._unsettled.discard(role.name)
+        if not self._unsettled:
+            self._tunneld.settled()
+
+    def _said_goodbye(self, role, action):
+        if self._stopping is not None:
+            self._stopping.discard(role.name)
+            if not self._stopping:
+                self._loop.stop()
+
+    # -- Commands: what the status socket asks
+
+    def _command(self, name, arguments, reply):
+        own = COMMANDS.get(name)
+        if own:
+            own(self, arguments, reply)
+        elif name in ROLE_COMMANDS:
+            waiting = self._replies.setdefault(name, [])
+            waiting.append(reply)
+            self._tell_all(events.Command(name, arguments))
+            if reply in waiting:
+                waiting.remove(reply)
+                reply(error="%s: no role here knows it" % name)
+        else:
+            known = sorted(list(COMMANDS) + list(ROLE_COMMANDS))
+            reply(error="command '%s': expected one of %s" % (name, ", ".join(known)))
+
+    def _command_status(self, arguments, reply):
+        now_ms = self._clock.now_ms()
+        reply(
+            answer={
+                "interpreter": "%s %s" % (sys.implementation.name, ".".join(map(str, sys.version_info[:3]))),
+                "up_s": now_ms // 1000,
+                "tunneld": self._tunneld.state,
+                "longest_pause_ms": self._loop.longest_pause_ms,
+                "roles": [role.snapshot(now_ms) for role, _ in self._roles],
+            }
+        )
+
+    def _command_counters(self, arguments, reply):
+        def answer(of_tunneld):
+            reply(answer={"careofd": self.counters, "tunneld": of_tunneld})
+
+        self._tunneld.ask_counters(answer)
+
+    def _command_reload(self, arguments, reply):
+        try:
+            reply(answer={"changed": self.reload()})
+        except options.ConfigError as e:
+            reply(error=str(e))
+        except OSError as e:
+            reply(error="%s: %s" % (self._config_path, e))
+
+    def _command_stop(self, arguments, reply):
+        reply(answer="stopping")
+        self._log.line("notice", "careofd", "asked to stop")
+        self._stopping = {role.name for role, _ in self._roles}
+        self._stop_at_ms = self._clock.now_ms() + GOODBYE_MAX_MS
+        self._tell_all(events.Command("stop", []))
+        if not self._roles:
+            self._loop.stop()
+
+    # -- Configuration
+
+    def _add_keys(self):
+        for association in options.associations(self.configuration).values():
+            self._keys.add_key(association.name, association.algorithm, association.key)
+
+    def reload(self):
+        """Take over what changed in the configuration. Returns the names of the roles that it concerns.
+
+        Raises options.ConfigError or OSError; what was in force stays in force then.
+        """
+        fresh = options.load(self._config_path)
+        names = [role.name for role, _ in self._roles]
+        wanted = make_roles(fresh, os.urandom)
+        if [role.name for role, _ in wanted] != names:
+            raise options.ConfigError(
+                ["%s: the roles changed (%s): restart careofd" % (self._config_path, ", ".join(names))]
+            )
+        self.configuration = fresh
+        self._add_keys()
+        self._log.set_level(fresh.globals.log_level)
+        changed = []
+        for index, (role, before) in enumerate(self._roles):
+            after = wanted[index][1]
+            if after != before:
+                self._roles[index] = (role, after)
+                changed.append(role.name)
+                self._tell(role, events.Reconfigured(after))
+        self._links.watch(options.devices(fresh))
+        return changed
+
+
+PERFORM = {
+    events.Send: Careofd._send,
+    events.SendInner: Careofd._send_inner,
+    events.Hold: Careofd._hold,
+    events.Release: Careofd._release,
+    events.Authenticate: Careofd._authenticate,
+    events.Verify: Careofd._verify,
+    events.Log: Careofd._log_line,
+    events.Count: Careofd._count_one,
+    events.Moved: Careofd._moved,
+    events.Answer: Careofd._answered,
+    events.Save: Careofd._save,
+    events.Settled: Careofd._settled,
+    events.Stop: Careofd._said_goodbye,
+}
+
+FROM_TUNNELD = {
+    tunneld.wire.Signal: lambda m: events.Datagram(
+        m.uplink, m.source, m.source_port, m.destination, m.ttl, m.data
+    ),
+    tunneld.wire.Inner: lambda m: events.Inner(m.tunnel, m.data),
+    tunneld.wire.Unanswered: lambda m: events.Unanswered(m.path, m.since_ms),
+    tunneld.wire.Answered: lambda m: events.Answered(m.path),
+    tunneld.wire.Expired: lambda m: events.Expired(m.destination, m.length),
+}
+
+COMMANDS = {
+    "status": Careofd._command_status,
+    "counters": Careofd._command_counters,
+    "reload": Careofd._command_reload,
+    "stop": Careofd._command_stop,
+}
+ROLE_COMMANDS = ("move",)
+
+
+def arguments_of(argv):
+    """(configuration path, run folder) of the command line. Raises ValueError."""
+    paths = {"--config": CONFIG, "--run": RUN}
+    rest = list(argv)
+    while rest:
+        name = rest.pop(0)
+        if name not in paths or not rest:
+            raise ValueError("usage: careof.main [--config FILE] [--run FOLDER]")
+        paths[name] = rest.pop(0)
+    return paths["--config"], paths["--run"]
+
+
+def main(argv):
+    """Run careofd; returns its exit status."""
+    try:
+        config_path, run_path = arguments_of(argv)
+    except ValueError as e:
+        sys.stderr.write("careofd: %s\n" % e)
+        return EXIT_USE
+    try:
+        careofd = Careofd(config_path, run_path)
+    except options.ConfigError as e:
+        sys.stderr.write("careofd: error: configuration:\n%s\n" % e)
+        return EXIT_CONFIGURATION
+    except OSError as e:
+        sys.stderr.write("careofd: error: machine: %s\n" % e)
+        return EXIT_MACHINE
+    return careofd.run()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,65 @@
+/* The privileged helper: a process of its own, forked before the packet part gives up its rights. It is
+ * asked for one thing at a time, checks every field again (the packet part may be in an attacker's
+ * hands), and parses nothing from the network.
+ *
+ *     packet part  --request-->  helper  --ioctl, netlink, socket-->  kernel
+ *                  <--answer---          (a descriptor rides along)
+ *
+ * What it made ends with it: when the packet part dies, however it dies, the helper reads end of file,
+ * removes its rules and routes and ends; the TUN goes with the packet part's descriptor. What a life
+ * that ended with both left behind carries RULE_PROTOCOL and is removed at the next start. */
+#ifndef CAREOF_HELPER_H
+#define CAREOF_HELPER_H
+
+#include <net/if.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+enum helper_verb {
+    HELPER_OPEN_TUN = 1, /* -> descriptor, offloads */
+    HELPER_SET_TUN,      /* address, size (MTU); and up */
+    HELPER_OPEN_UDP,     /* device, address, port -> descriptor, ifindex */
+    HELPER_OPEN_RAW,     /* device, address -> descriptor, ifindex; receives protocol 4 */
+    HELPER_DELIVER,      /* address, length: a route to the TUN in the main table */
+    HELPER_CAPTURE,      /* address, length: a rule that routes this source by RULE_TABLE */
+    HELPER_SPARE,        /* address, length: RULE_TABLE sends this destination back to the main table */
+    HELPER_VERBS,
+};
+
+struct helper_request {
+    uint32_t verb;
+    uint32_t address;       /* host order */
+    uint32_t ifindex;       /* OPEN_*: what the socket that is held is bound to; 0: none */
+    uint16_t port, size;
+    uint8_t length;
+    bool add;               /* or remove */
+    bool again;             /* it was made before: may replace */
+    char device[IFNAMSIZ];
+};
+
+struct helper_answer {
+    int32_t error;          /* an errno, 0: done */
+    uint32_t ifindex;       /* OPEN_*: of the device; 0: bound to none */
+    uint32_t offloads;      /* OPEN_TUN: WIRE_OFFLOAD_... */
+    bool unchanged;         /* OPEN_*: the socket that is held is still the right one; none is sent */
+    char text[96];          /* for a log line */
+};
+
+struct helper {
+    int socket; /* -1: dead */
+    pid_t pid;
+};
+
+/* Forks it. False with errno when that is not possible. */
+bool helper_start(struct helper *helper, const char *tun_name);
+
+/* Asks and waits for the answer (HELPER_ANSWER_S at most). descriptor: where one goes, or NULL; it is
+ * closed on exec, and -1 if none came. False: the helper is dead, and errno says how. */
+bool helper_ask(struct helper *helper, const struct helper_request *request, struct helper_answer *answer,
+                int *descriptor);
+
+/* The other side, which does not return. */
+_Noreturn void helper_main(int socket, const char *tun_name);
+
+#endif

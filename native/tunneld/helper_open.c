@@ -1,0 +1,131 @@
+#include "helper_open.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/if_tun.h>
+#include <netinet/in.h>
+#include <netinet/udp.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "limits.h"
+#include "messages.h"
+
+/* Names that are younger than the headers of systems whose kernels know them. */
+#ifndef TUN_F_USO4
+#define TUN_F_USO4 0x20
+#define TUN_F_USO6 0x40
+#endif
+#ifndef UDP_SEGMENT
+#define UDP_SEGMENT 103
+#endif
+#ifndef UDP_GRO
+#define UDP_GRO 104
+#endif
+
+int helper_open_tun(const char *name, uint32_t *offloads)
+{
+    static const struct {
+        unsigned flags;
+        uint32_t offloads;
+    } wishes[] = {
+        /* USO is given only as a pair (Linux 6.2). */
+        {TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO_ECN | TUN_F_USO4 | TUN_F_USO6,
+         WIRE_OFFLOAD_TUN_TSO | WIRE_OFFLOAD_TUN_USO},
+        {TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO_ECN, WIRE_OFFLOAD_TUN_TSO},
+        {TUN_F_CSUM, 0},
+        {0, 0},
+    };
+    struct ifreq request;
+    memset(&request, 0, sizeof request);
+    strncpy(request.ifr_name, name, IFNAMSIZ - 1);
+    request.ifr_flags = (short)(IFF_TUN | IFF_NO_PI | IFF_VNET_HDR | IFF_TUN_EXCL);
+    int tun = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
+    if (tun < 0)
+        return -1;
+    if (ioctl(tun, TUNSETIFF, &request) == 0) {
+        for (size_t i = 0; i < sizeof wishes / sizeof *wishes; i++) {
+            if (ioctl(tun, TUNSETOFFLOAD, (unsigned long)wishes[i].flags) == 0) {
+                *offloads = wishes[i].offloads;
+                return tun;
+            }
+        }
+    }
+    int error = errno;
+    close(tun);
+    errno = error;
+    return -1;
+}
+
+static bool set(int socket, int level, int option, int value)
+{
+    return setsockopt(socket, level, option, &value, sizeof value) == 0;
+}
+
+uint32_t helper_udp_offloads(void)
+{
+    uint32_t offloads = 0;
+    int probe = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (probe < 0)
+        return 0;
+    if (set(probe, IPPROTO_UDP, UDP_SEGMENT, 1400))
+        offloads |= WIRE_OFFLOAD_UDP_SEGMENT;
+    if (set(probe, IPPROTO_UDP, UDP_GRO, 1))
+        offloads |= WIRE_OFFLOAD_UDP_GRO;
+    close(probe);
+    return offloads;
+}
+
+/* Binding and the options that UDP and raw sockets share. */
+static bool prepare(int fd, const struct helper_place *place, const char **step)
+{
+    struct sockaddr_in address = {
+        .sin_family = AF_INET, .sin_port = htons(place->port), .sin_addr.s_addr = htonl(place->address)};
+    *step = "bind to the device, for";
+    if (place->ifindex &&
+        setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, place->device, (socklen_t)(strlen(place->device) + 1)))
+        return false;
+    *step = "set the options of";
+    /* PROBE: DF on every packet, and what ICMP says of the path's size is not believed (DESIGN 7). */
+    if (!set(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_PROBE) || !set(fd, IPPROTO_IP, IP_TTL, TUNNEL_TTL) ||
+        !set(fd, IPPROTO_IP, IP_PKTINFO, 1) || !set(fd, IPPROTO_IP, IP_RECVTOS, 1) ||
+        !set(fd, IPPROTO_IP, IP_RECVTTL, 1))
+        return false;
+    if (!set(fd, SOL_SOCKET, SO_RCVBUFFORCE, UPLINK_BUFFER_SIZE))
+        set(fd, SOL_SOCKET, SO_RCVBUF, UPLINK_BUFFER_SIZE);
+    if (!set(fd, SOL_SOCKET, SO_SNDBUFFORCE, UPLINK_BUFFER_SIZE))
+        set(fd, SOL_SOCKET, SO_SNDBUF, UPLINK_BUFFER_SIZE);
+    *step = "bind";
+    return bind(fd, (struct sockaddr *)&address, sizeof address) == 0;
+}
+
+static int prepared(int fd, const struct helper_place *place, const char **step)
+{
+    if (fd < 0) {
+        *step = "open a socket for";
+        return -1;
+    }
+    if (prepare(fd, place, step))
+        return fd;
+    int error = errno;
+    close(fd);
+    errno = error;
+    return -1;
+}
+
+int helper_open_udp(const struct helper_place *place, const char **step)
+{
+    int fd = prepared(socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), place, step);
+    if (fd >= 0)
+        set(fd, IPPROTO_UDP, UDP_GRO, 1); /* where the kernel has it */
+    return fd;
+}
+
+int helper_open_raw(const struct helper_place *place, const char **step)
+{
+    return prepared(socket(AF_INET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_IPIP), place, step);
+}

@@ -1,0 +1,26 @@
+/* Descriptors that the helper opens, ready to use: the packet part sets no option on any of them. All are
+ * non-blocking. Negative with errno set on failure. */
+#ifndef CAREOF_HELPER_OPEN_H
+#define CAREOF_HELPER_OPEN_H
+
+#include <net/if.h>
+#include <stdint.h>
+
+struct helper_place {
+    uint32_t ifindex;       /* 0: any device */
+    uint32_t address;       /* host order; 0: any */
+    uint16_t port;
+    char device[IFNAMSIZ];
+};
+
+/* A TUN without packet information but with vnet_hdr and the segmentation offloads that the kernel has. */
+int helper_open_tun(const char *name, uint32_t *offloads);
+
+/* What UDP sockets can do here. */
+uint32_t helper_udp_offloads(void);
+
+/* DF always, TTL fixed; TOS, TTL and destination told with each datagram. `step` names what failed. */
+int helper_open_udp(const struct helper_place *place, const char **step);
+int helper_open_raw(const struct helper_place *place, const char **step);
+
+#endif

@@ -1,0 +1,199 @@
+#include "kernel.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/fib_rules.h>
+#include <linux/if_link.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "limits.h"
+
+enum { REQUEST_SIZE = 256, DUMP_SIZE = 16384, SWEEP_PASSES = 8 };
+
+struct request {
+    struct nlmsghdr header;
+    uint8_t body[REQUEST_SIZE];
+};
+
+int kernel_open(void)
+{
+    struct timeval patience = {.tv_sec = 2};
+    int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+    if (fd >= 0)
+        setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    return fd;
+}
+
+static void begin(struct request *request, uint16_t type, uint16_t flags, const void *fixed, size_t size)
+{
+    memset(request, 0, sizeof *request);
+    request->header.nlmsg_type = type;
+    request->header.nlmsg_flags = (uint16_t)(NLM_F_REQUEST | NLM_F_ACK | flags);
+    request->header.nlmsg_len = (uint32_t)NLMSG_LENGTH(size);
+    memcpy(request->body, fixed, size);
+}
+
+/* All requests here are far smaller than REQUEST_SIZE: their attributes are known. */
+static struct rtattr *attribute(struct request *request, unsigned short type, const void *value, size_t size)
+{
+    struct rtattr *at = (struct rtattr *)((char *)request + NLMSG_ALIGN(request->header.nlmsg_len));
+    at->rta_type = type;
+    at->rta_len = (unsigned short)RTA_LENGTH(size);
+    if (size)
+        memcpy(RTA_DATA(at), value, size);
+    request->header.nlmsg_len = NLMSG_ALIGN(request->header.nlmsg_len) + RTA_ALIGN(at->rta_len);
+    return at;
+}
+
+static void attribute_u32(struct request *request, unsigned short type, uint32_t value)
+{
+    attribute(request, type, &value, sizeof value);
+}
+
+/* Sends, and reads up to the acknowledgement that carries its number. */
+static int done(int netlink, struct request *request)
+{
+    static uint32_t number;
+    request->header.nlmsg_seq = ++number;
+    if (send(netlink, request, request->header.nlmsg_len, 0) < 0)
+        return errno;
+    for (;;) {
+        char answer[1024] __attribute__((aligned(NLMSG_ALIGNTO)));
+        ssize_t size = recv(netlink, answer, sizeof answer, 0);
+        if (size < 0 && errno == EINTR)
+            continue;
+        if (size < 0)
+            return errno;
+        const struct nlmsghdr *header = (const struct nlmsghdr *)answer;
+        if (!NLMSG_OK(header, (size_t)size) || header->nlmsg_seq != number || header->nlmsg_type != NLMSG_ERROR)
+            continue;
+        const struct nlmsgerr *error = NLMSG_DATA(header);
+        return -error->error;
+    }
+}
+
+int kernel_link(int netlink, uint32_t ifindex, uint16_t mtu)
+{
+    struct ifinfomsg link = {.ifi_index = (int)ifindex, .ifi_flags = IFF_UP, .ifi_change = IFF_UP};
+    struct request request;
+    /* IPv4 only: no link-local address, so that the kernel does not speak IPv6 into the TUN. First and
+     * alone, since a kernel without IPv6 refuses it. */
+    struct ifinfomsg quiet = {.ifi_index = (int)ifindex};
+    begin(&request, RTM_NEWLINK, 0, &quiet, sizeof quiet);
+    struct rtattr *families = attribute(&request, IFLA_AF_SPEC | NLA_F_NESTED, NULL, 0);
+    struct rtattr *inet6 = attribute(&request, AF_INET6 | NLA_F_NESTED, NULL, 0);
+    uint8_t none = IN6_ADDR_GEN_MODE_NONE;
+    attribute(&request, IFLA_INET6_ADDR_GEN_MODE, &none, sizeof none);
+    char *end = (char *)&request + request.header.nlmsg_len;
+    inet6->rta_len = (unsigned short)(end - (char *)inet6);
+    families->rta_len = (unsigned short)(end - (char *)families);
+    (void)done(netlink, &request);
+
+    begin(&request, RTM_NEWLINK, 0, &link, sizeof link);
+    attribute_u32(&request, IFLA_MTU, mtu);
+    return done(netlink, &request);
+}
+
+int kernel_address(int netlink, bool add, uint32_t ifindex, uint32_t address)
+{
+    struct ifaddrmsg fixed = {.ifa_family = AF_INET, .ifa_prefixlen = 32, .ifa_index = ifindex};
+    struct request request;
+    begin(&request, add ? RTM_NEWADDR : RTM_DELADDR, add ? NLM_F_CREATE | NLM_F_REPLACE : 0, &fixed, sizeof fixed);
+    attribute_u32(&request, IFA_LOCAL, htonl(address));
+    attribute_u32(&request, IFA_ADDRESS, htonl(address));
+    return done(netlink, &request);
+}
+
+int kernel_route(int netlink, const struct kernel_route *route)
+{
+    struct rtmsg fixed = {
+        .rtm_family = AF_INET,
+        .rtm_dst_len = route->length,
+        .rtm_table = route->table < 256 ? (unsigned char)route->table : RT_TABLE_UNSPEC,
+        .rtm_protocol = RULE_PROTOCOL,
+        .rtm_scope = route->ifindex ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE,
+        .rtm_type = route->ifindex ? RTN_UNICAST : RTN_THROW,
+    };
+    uint16_t flags = (uint16_t)(NLM_F_CREATE | (route->replace ? NLM_F_REPLACE : NLM_F_EXCL));
+    struct request request;
+    begin(&request, route->add ? RTM_NEWROUTE : RTM_DELROUTE, route->add ? flags : 0, &fixed, sizeof fixed);
+    attribute_u32(&request, RTA_TABLE, route->table);
+    if (route->length)
+        attribute_u32(&request, RTA_DST, htonl(route->prefix));
+    if (route->ifindex)
+        attribute_u32(&request, RTA_OIF, route->ifindex);
+    return done(netlink, &request);
+}
+
+int kernel_rule(int netlink, bool add, uint32_t source, uint8_t length)
+{
+    struct fib_rule_hdr fixed = {
+        .family = AF_INET, .src_len = length, .table = RT_TABLE_UNSPEC, .action = FR_ACT_TO_TBL};
+    uint8_t protocol = RULE_PROTOCOL;
+    struct request request;
+    begin(&request, add ? RTM_NEWRULE : RTM_DELRULE, add ? NLM_F_CREATE | NLM_F_EXCL : 0, &fixed, sizeof fixed);
+    if (length)
+        attribute_u32(&request, FRA_SRC, htonl(source));
+    attribute_u32(&request, FRA_TABLE, RULE_TABLE);
+    attribute_u32(&request, FRA_PRIORITY, RULE_PRIORITY);
+    attribute(&request, FRA_PROTOCOL, &protocol, sizeof protocol);
+    int error = done(netlink, &request);
+    return add && error == EEXIST ? 0 : error;
+}
+
+/* What of a dumped route or rule is ours is deleted by sending it back as it came. */
+static bool is_ours(const struct nlmsghdr *header)
+{
+    const struct rtmsg *fixed = NLMSG_DATA(header); /* struct fib_rule_hdr is laid out alike */
+    if (header->nlmsg_type == RTM_NEWROUTE)
+        return fixed->rtm_protocol == RULE_PROTOCOL;
+    int left = (int)header->nlmsg_len - (int)NLMSG_LENGTH(sizeof *fixed);
+    for (const struct rtattr *at = RTM_RTA(fixed); RTA_OK(at, left); at = RTA_NEXT(at, left))
+        if (at->rta_type == FRA_PROTOCOL && RTA_PAYLOAD(at) == 1)
+            return *(const uint8_t *)RTA_DATA(at) == RULE_PROTOCOL;
+    return false;
+}
+
+/* One dump on a socket of its own; true if anything was deleted (dumps may skip what moved meanwhile). */
+static bool sweep_kind(int netlink, uint16_t get, uint16_t new, uint16_t del)
+{
+    static char buffer[DUMP_SIZE] __attribute__((aligned(NLMSG_ALIGNTO)));
+    struct rtmsg all = {.rtm_family = AF_INET};
+    struct request request;
+    bool deleted = false;
+    int dump = kernel_open();
+    if (dump < 0)
+        return false;
+    begin(&request, get, NLM_F_DUMP, &all, sizeof all);
+    ssize_t size = send(dump, &request, request.header.nlmsg_len, 0);
+    while (size > 0 && (size = recv(dump, buffer, sizeof buffer, 0)) > 0) {
+        int left = (int)size;
+        for (struct nlmsghdr *at = (struct nlmsghdr *)buffer; NLMSG_OK(at, (unsigned)left); at = NLMSG_NEXT(at, left)) {
+            if (at->nlmsg_type == NLMSG_DONE || at->nlmsg_type == NLMSG_ERROR)
+                size = 0;
+            if (at->nlmsg_type != new || at->nlmsg_len > sizeof request || !is_ours(at))
+                continue;
+            memcpy(&request, at, at->nlmsg_len);
+            request.header.nlmsg_type = del;
+            request.header.nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
+            request.header.nlmsg_pid = 0;
+            deleted |= done(netlink, &request) == 0;
+        }
+    }
+    close(dump);
+    return deleted;
+}
+
+void kernel_sweep(int netlink)
+{
+    for (int pass = 0; pass < SWEEP_PASSES; pass++) {
+        bool rules = sweep_kind(netlink, RTM_GETRULE, RTM_NEWRULE, RTM_DELRULE);
+        bool routes = sweep_kind(netlink, RTM_GETROUTE, RTM_NEWROUTE, RTM_DELROUTE);
+        if (!rules && !routes)
+            return;
+    }
+}

@@ -1,0 +1,28 @@
+/* The kernel's links, addresses, routes and rules, by rtnetlink written by hand (RFC 3549; linux/rtnetlink.h).
+ * Each call sends one request and reads its acknowledgement. They return 0 or an errno. */
+#ifndef CAREOF_KERNEL_H
+#define CAREOF_KERNEL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { KERNEL_TABLE_MAIN = 254 };
+
+struct kernel_route {
+    uint32_t prefix; /* host order */
+    uint32_t table;
+    uint32_t ifindex; /* 0: throw, the look-up goes on in the next table */
+    uint8_t length;
+    bool add, replace;
+};
+
+int kernel_open(void);
+int kernel_link(int netlink, uint32_t ifindex, uint16_t mtu); /* and up */
+int kernel_address(int netlink, bool add, uint32_t ifindex, uint32_t address);
+int kernel_route(int netlink, const struct kernel_route *route);
+int kernel_rule(int netlink, bool add, uint32_t source, uint8_t length);
+
+/* Removes every route and rule that carries RULE_PROTOCOL. */
+void kernel_sweep(int netlink);
+
+#endif

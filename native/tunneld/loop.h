@@ -1,0 +1,30 @@
+/* The event loop: epoll, level-triggered, one handler a descriptor. A handler does a bounded amount of work
+ * and returns; what it left is told again. */
+#ifndef CAREOF_LOOP_H
+#define CAREOF_LOOP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct tunneld;
+
+struct watcher {
+    int fd; /* -1: none */
+    void (*ready)(struct tunneld *tunneld, struct watcher *watcher, uint32_t events);
+};
+
+struct loop {
+    int epoll;
+    bool changed; /* a watcher was removed: events that were fetched may be of one that is gone */
+};
+
+bool loop_begin(struct loop *loop);
+bool loop_watch(struct loop *loop, struct watcher *watcher, uint32_t events);
+
+/* Closes its descriptor too. */
+void loop_forget(struct loop *loop, struct watcher *watcher);
+
+/* Waits at most until `deadline_us` (UINT64_MAX: no deadline) and calls who is ready. */
+void loop_turn(struct tunneld *tunneld, struct loop *loop, uint64_t now_us, uint64_t deadline_us);
+
+#endif

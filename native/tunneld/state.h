@@ -1,0 +1,160 @@
+/* What careofd told tunneld to hold, and nothing that tunneld made up (wire/tunneld.py says what each is).
+ *
+ *     route --paths--> path --tunnel--> tunnel --uplink--> uplink --sockets--> the outside
+ *                                         ^-- arrivals: (uplink, peer, port) -> tunnel -- inner rows
+ *
+ * Objects are named by numbers and refer to one another by name: one that is dropped while another
+ * refers to it stays as an empty name (`set` false) until nobody does, and comes to life again when it
+ * is set again. Whatever is set carries the replay it was last set in; the end of a replay drops what was
+ * not set again. */
+#ifndef CAREOF_STATE_H
+#define CAREOF_STATE_H
+
+#include <net/if.h>
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "limits.h"
+#include "loop.h"
+#include "map.h"
+
+struct name {
+    uint32_t id;
+    uint32_t references;
+    uint32_t replay;
+    bool set;
+};
+
+struct uplink {
+    struct name name; /* first in each object */
+    struct watcher udp, raw;
+    uint32_t address, ifindex, raw_ifindex; /* address: host order, 0: any */
+    uint16_t port;
+    uint8_t slot; /* below UPLINKS_MAX, of its own: short enough for a key */
+    char device[IFNAMSIZ];
+    bool udp_segment; /* until a send says that it does not work here */
+};
+
+struct shared_row {
+    uint32_t tunnels; /* that have this row: with more than one, packets may come twice */
+};
+
+struct inner_row {
+    uint32_t source, source_mask, destination, destination_mask;
+    uint32_t replay;
+    struct shared_row *shared;
+};
+
+struct traffic {
+    uint64_t out_packets, out_octets, in_packets, in_octets;
+};
+
+struct tunnel {
+    struct name name;
+    struct uplink *uplink;
+    uint32_t peer; /* host order */
+    uint16_t peer_port;
+    uint8_t kind;
+    uint8_t header_size;
+    uint8_t header[4];
+    uint16_t row_count, row_room;
+    struct inner_row *rows;
+    struct sockaddr_in to;
+    struct traffic traffic;
+    uint64_t last_in_us;
+    uint32_t unanswered_paths; /* that wait for something to come by this tunnel */
+};
+
+struct path {
+    struct name name;
+    struct tunnel *tunnel;
+    uint16_t packet_size;
+    uint64_t patience_us; /* 0: not watched */
+    uint64_t waiting_since_us;
+    bool waiting, unanswered;
+    struct path *watch_next, **watch_link; /* in the list of those that wait or are unanswered */
+};
+
+struct held_packet;
+
+struct hold_queue {
+    struct held_packet *first, **last;
+    uint32_t count;
+};
+
+struct route {
+    uint32_t prefix; /* host order */
+    uint32_t replay;
+    uint64_t valid_until_us; /* UINT64_MAX: does not run out */
+    uint8_t length;
+    uint8_t gate;
+    uint8_t path_count;
+    bool expired_told;
+    struct path *paths[PATHS_PER_ROUTE_MAX];
+    struct hold_queue hold;
+};
+
+/* deliver, capture, spare: what the helper holds in the kernel. */
+struct kernel_row {
+    uint32_t verb, prefix, replay;
+    uint8_t length;
+};
+
+struct probe {
+    uint32_t replay;
+    uint16_t identifier;
+};
+
+struct state {
+    struct map uplinks, tunnels, paths, routes, kernel_rows, arrivals, shared_rows;
+    uint32_t routes_of_length[33];
+    uint64_t route_lengths; /* bit n: there are routes of length n */
+    struct probe probes[PROBES_MAX];
+    uint32_t probe_count;
+    uint32_t replay;
+    uint64_t uplink_slots; /* bit n: taken */
+    uint32_t shared_count; /* rows that more than one tunnel has */
+    uint64_t earliest_expiry_us;
+    struct path *watched;
+    uint32_t tun_address;
+};
+
+static inline uint32_t mask_of(uint8_t length)
+{
+    return length ? 0xffffffffu << (32 - length) : 0;
+}
+
+static inline uint64_t prefix_key(uint32_t prefix, uint8_t length)
+{
+    return (uint64_t)length << 32 | prefix;
+}
+
+/* port: of the peer; 0 for IPIP. */
+static inline uint64_t arrival_key(const struct uplink *uplink, uint32_t peer, uint16_t port)
+{
+    return (uint64_t)uplink->slot << 48 | (uint64_t)port << 32 | peer;
+}
+
+void state_begin(struct state *state, uint64_t secret);
+
+/* The object of that name, made (not yet set) if there is none; NULL when the table is full. */
+struct uplink *state_uplink(struct state *state, uint32_t id);
+struct tunnel *state_tunnel(struct state *state, uint32_t id);
+struct path *state_path(struct state *state, uint32_t id);
+
+/* One reference less, or dropped: frees it if it is not set and nobody refers to it. */
+void state_release_uplink(struct state *state, struct uplink *uplink);
+void state_release_tunnel(struct state *state, struct tunnel *tunnel);
+void state_release_path(struct state *state, struct path *path);
+
+/* Longest prefix that holds `destination`, or NULL. */
+struct route *state_route_to(const struct state *state, uint32_t destination);
+struct route *state_route(struct state *state, uint32_t prefix, uint8_t length);
+bool state_add_route(struct state *state, struct route *route);
+void state_remove_route(struct state *state, struct route *route);
+
+/* The tunnel by which a packet of that origin came, or NULL. */
+struct tunnel *state_arrival(const struct state *state, const struct uplink *uplink, uint32_t peer, uint16_t port);
+
+#endif

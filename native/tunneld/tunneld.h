@@ -1,0 +1,49 @@
+/* Everything that one careof-tunneld is, and the time of the turn. */
+#ifndef CAREOF_TUNNELD_H
+#define CAREOF_TUNNELD_H
+
+#include <stdint.h>
+#include <time.h>
+
+#include "control.h"
+#include "helper.h"
+#include "in.h"
+#include "limiter.h"
+#include "loop.h"
+#include "messages.h"
+#include "out.h"
+#include "send.h"
+#include "signals.h"
+#include "state.h"
+
+struct tunneld {
+    struct loop loop;
+    struct helper helper;
+    struct watcher helper_watcher, signal_watcher, tun;
+    struct state state;
+    struct control control;
+    struct sender sender;
+    struct out out;
+    struct in in;
+    struct signals signals;
+    struct limiter icmp_limit;
+    uint64_t counters[COUNTERS_COUNT];
+    uint64_t now_us; /* monotonic, read once a turn */
+    uint64_t epoch;
+    uint32_t offloads;
+    int exit_code; /* not negative: the loop ends with it */
+};
+
+static inline void count(struct tunneld *tunneld, enum counter counter, uint64_t more)
+{
+    tunneld->counters[counter] += more;
+}
+
+static inline uint64_t clock_us(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+#endif
