@@ -56,8 +56,20 @@ bool sandbox_user_named(const char *text, struct sandbox_user *user)
     return group != NULL;
 }
 
+/* What no exec can bring back. */
+static bool shrink_bounding_set(uint64_t mask, const char **what)
+{
+    *what = "shrink the bounding set";
+    for (int bit = 0; prctl(PR_CAPBSET_READ, bit) >= 0; bit++)
+        if (!(mask >> bit & 1) && prctl(PR_CAPBSET_DROP, bit))
+            return false;
+    return true;
+}
+
 bool sandbox_become(const struct sandbox_user *user, const char **what)
 {
+    if (!shrink_bounding_set(0, what))
+        return false;
     *what = "give up supplementary groups";
     if (setgroups(0, NULL))
         return false;
@@ -77,10 +89,8 @@ bool sandbox_become(const struct sandbox_user *user, const char **what)
 
 bool sandbox_keep_capabilities(uint64_t mask, const char **what)
 {
-    *what = "shrink the bounding set";
-    for (int bit = 0; prctl(PR_CAPBSET_READ, bit) >= 0; bit++)
-        if (!(mask >> bit & 1) && prctl(PR_CAPBSET_DROP, bit))
-            return false;
+    if (!shrink_bounding_set(mask, what))
+        return false;
     struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
     struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
     memset(data, 0, sizeof data);

@@ -52,6 +52,7 @@ enum {
     EXPIRY_CHECK_US = 1000000,       /* routes that ran out are reported this soon; they close at once */
     HELPER_ANSWER_S = 5,             /* then the helper counts as dead */
 
+    HEADROOM_MAX = 4,                /* octets of all tunnel headers of a path */
     TUNNEL_TTL = 64,                 /* of outer headers (RFC 1700's default) */
     RULE_TABLE = 434,                /* the kernel's routing table for captured sources: Mobile IP's port */
     RULE_PRIORITY = 4340,            /* behind the local table (0), before main (32766) */

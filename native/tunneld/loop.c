@@ -20,6 +20,12 @@ bool loop_watch(struct loop *loop, struct watcher *watcher, uint32_t events)
     return epoll_ctl(loop->epoll, EPOLL_CTL_ADD, watcher->fd, &event) == 0;
 }
 
+void loop_change(struct loop *loop, struct watcher *watcher, uint32_t events)
+{
+    struct epoll_event event = {.events = events, .data.ptr = watcher};
+    epoll_ctl(loop->epoll, EPOLL_CTL_MOD, watcher->fd, &event);
+}
+
 void loop_forget(struct loop *loop, struct watcher *watcher)
 {
     if (watcher->fd < 0)

@@ -20,6 +20,7 @@ struct loop {
 
 bool loop_begin(struct loop *loop);
 bool loop_watch(struct loop *loop, struct watcher *watcher, uint32_t events);
+void loop_change(struct loop *loop, struct watcher *watcher, uint32_t events);
 
 /* Closes its descriptor too. */
 void loop_forget(struct loop *loop, struct watcher *watcher);

@@ -10,13 +10,12 @@
 #include "log.h"
 #include "packet/bytes.h"
 #include "packet/ecn.h"
+#include "packet/fields.h"
 #include "packet/fit.h"
 #include "packet/icmp.h"
 #include "packet/segment.h"
 #include "tunneld.h"
 #include "watch.h"
-
-enum { TCP_FLAGS_AT = 13, TCP_SYN = 2 };
 
 bool out_begin(struct tunneld *tunneld)
 {
@@ -209,7 +208,7 @@ void out_inner(struct tunneld *tunneld, struct path *path, const uint8_t *packet
 {
     struct ipv4_view view;
     uint8_t *scratch = tunneld->out.scratch;
-    if (!size || size > IPV4_SIZE_MAX - WIRE_HEADROOM_MAX) {
+    if (!size || size > IPV4_SIZE_MAX - HEADROOM_MAX) {
         count(tunneld, COUNTER_OUT_MALFORMED, 1);
         return;
     }

@@ -14,15 +14,14 @@
 #define UDP_SEGMENT 103
 #endif
 
-union control_room {
-    struct cmsghdr header;
-    char room[CMSG_SPACE(sizeof(int)) + CMSG_SPACE(sizeof(uint16_t))];
+struct control_room {
+    _Alignas(struct cmsghdr) char room[CMSG_SPACE(sizeof(int)) + CMSG_SPACE(sizeof(uint16_t))];
 };
 
 struct batch {
     struct mmsghdr messages[SEGMENT_BATCH_MAX];
     struct iovec iov[SEGMENT_BATCH_MAX];
-    union control_room control[SEGMENT_BATCH_MAX];
+    struct control_room control[SEGMENT_BATCH_MAX];
     uint32_t count;
 };
 
@@ -71,7 +70,7 @@ void sender_add(struct tunneld *tunneld, struct tunnel *tunnel, uint8_t tos, uin
         sender_flush(tunneld);
 }
 
-static void add_control(struct msghdr *message, union control_room *room, int level, int type, const void *value,
+static void add_control(struct msghdr *message, struct control_room *room, int level, int type, const void *value,
                         size_t size)
 {
     struct cmsghdr *at = (struct cmsghdr *)(room->room + message->msg_controllen);
@@ -207,4 +206,4 @@ void sender_flush(struct tunneld *tunneld)
     sender->used = sender->outgoing_count = 0;
 }
 
-_Static_assert(SEND_MESSAGES <= SEGMENT_BATCH_MAX, "a batch holds every outgoing");
+_Static_assert((int)SEND_MESSAGES <= (int)SEGMENT_BATCH_MAX, "a batch holds every outgoing");

@@ -16,10 +16,21 @@
 #include "signals.h"
 #include "state.h"
 
+/* Exit statuses, for whoever supervises: what is worth another try at once, later, or not at all. */
+enum exit_status {
+    EXIT_STOPPED = 0,   /* by SIGTERM or SIGINT */
+    EXIT_USE = 2,       /* wrong use: no try will help */
+    EXIT_SOCKET = 3,    /* the socket to careofd cannot be made */
+    EXIT_PRIVILEGE = 4, /* not root, or not allowed to give up rights */
+    EXIT_TUN = 5,       /* no TUN: not in this kernel, or taken */
+    EXIT_HELPER = 6,    /* the helper died */
+    EXIT_MEMORY = 7,
+};
+
 struct tunneld {
     struct loop loop;
     struct helper helper;
-    struct watcher helper_watcher, signal_watcher, tun;
+    struct watcher helper_watcher, stop_watcher, tun;
     struct state state;
     struct control control;
     struct sender sender;

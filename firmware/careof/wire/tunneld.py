@@ -69,6 +69,7 @@ COUNTERS = (
     "in_bad_destination",
     "in_nested",
     "in_ecn",
+    "in_ecn_unused",
     "in_duplicate",
     "in_ttl_zero",
     "in_tun_error",

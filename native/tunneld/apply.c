@@ -1,0 +1,426 @@
+#include "apply.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#include "buf.h"
+#include "hold.h"
+#include "in.h"
+#include "log.h"
+#include "objects.h"
+#include "tunneld.h"
+
+enum { TEXT_SIZE = sizeof((struct helper_answer *)0)->text };
+
+/* What went wrong, for Done. */
+struct outcome {
+    int error;
+    char text[TEXT_SIZE];
+};
+
+static struct outcome failed(int error)
+{
+    struct outcome outcome = {.error = error};
+    if (error)
+        snprintf(outcome.text, sizeof outcome.text, "%s", strerror(error));
+    return outcome;
+}
+
+/* -- What the helper does ------------------------------------------------------------------------- */
+
+static struct outcome ask(struct tunneld *tunneld, const struct helper_request *request, struct helper_answer *answer,
+                          int *descriptor)
+{
+    struct outcome outcome = {0};
+    if (!helper_ask(&tunneld->helper, request, answer, descriptor)) {
+        outcome = failed(errno);
+        log_line(LOG_ERROR, "the helper does not answer: %s", strerror(errno));
+        tunneld->exit_code = EXIT_HELPER;
+    } else if (answer->error) {
+        outcome.error = answer->error;
+        memcpy(outcome.text, answer->text, sizeof outcome.text);
+    }
+    return outcome;
+}
+
+static struct outcome set_tun(struct tunneld *tunneld, const struct message_set_tun *set)
+{
+    struct helper_request request = {.verb = HELPER_SET_TUN, .length = 32, .address = set->address, .size = set->mtu};
+    struct helper_answer answer;
+    struct outcome outcome = ask(tunneld, &request, &answer, NULL);
+    if (!outcome.error)
+        tunneld->state.tun_address = set->address;
+    return outcome;
+}
+
+/* One of an uplink's two sockets; the one that is held stays if it is still the right one. */
+static struct outcome open_socket(struct tunneld *tunneld, struct uplink *uplink, struct watcher *watcher,
+                                  uint32_t *ifindex, const struct helper_request *request)
+{
+    struct helper_answer answer;
+    int fd = -1;
+    struct outcome outcome = ask(tunneld, request, &answer, &fd);
+    if (outcome.error || answer.unchanged)
+        return outcome;
+    if (fd < 0)
+        return failed(EPROTO);
+    loop_forget(&tunneld->loop, watcher);
+    watcher->fd = fd;
+    watcher->ready = request->verb == HELPER_OPEN_RAW ? in_raw_ready : in_udp_ready;
+    *ifindex = answer.ifindex;
+    uplink->udp_segment = tunneld->offloads & WIRE_OFFLOAD_UDP_SEGMENT;
+    if (!loop_watch(&tunneld->loop, watcher, EPOLLIN))
+        return failed(errno);
+    return outcome;
+}
+
+static void close_sockets(struct tunneld *tunneld, struct uplink *uplink)
+{
+    loop_forget(&tunneld->loop, &uplink->udp);
+    loop_forget(&tunneld->loop, &uplink->raw);
+}
+
+/* A device that is not there (any more) leaves the uplink set but without sockets: what would leave by it is
+ * counted, and it can be set again when the device is back. */
+static struct outcome set_uplink(struct tunneld *tunneld, const struct message_set_uplink *set)
+{
+    struct uplink *uplink = state_uplink(&tunneld->state, set->uplink);
+    if (!uplink)
+        return failed(ENOSPC);
+    bool again = uplink->name.set && uplink->address == set->address && uplink->port == set->port &&
+                 strcmp(uplink->device, set->device) == 0;
+    if (!again)
+        close_sockets(tunneld, uplink);
+    uplink->name.set = true;
+    uplink->name.replay = tunneld->state.replay;
+    uplink->address = set->address;
+    uplink->port = set->port;
+    memcpy(uplink->device, set->device, sizeof uplink->device);
+
+    struct helper_request request = {.verb = HELPER_OPEN_UDP, .length = 32, .address = set->address, .port = set->port};
+    memcpy(request.device, set->device, sizeof request.device);
+    request.again = again && uplink->udp.fd >= 0;
+    request.ifindex = uplink->ifindex;
+    struct outcome outcome = open_socket(tunneld, uplink, &uplink->udp, &uplink->ifindex, &request);
+    if (!outcome.error) {
+        request.verb = HELPER_OPEN_RAW;
+        request.again = again && uplink->raw.fd >= 0;
+        request.ifindex = uplink->raw_ifindex;
+        outcome = open_socket(tunneld, uplink, &uplink->raw, &uplink->raw_ifindex, &request);
+    }
+    if (outcome.error)
+        close_sockets(tunneld, uplink);
+    return outcome;
+}
+
+static struct outcome drop_uplink(struct tunneld *tunneld, uint32_t id)
+{
+    struct uplink *uplink = map_get(&tunneld->state.uplinks, id);
+    if (!uplink || !uplink->name.set)
+        return failed(ENOENT);
+    close_sockets(tunneld, uplink);
+    uplink->name.set = false;
+    state_release_uplink(&tunneld->state, uplink);
+    return failed(0);
+}
+
+static uint64_t kernel_key(uint32_t verb, uint32_t prefix, uint8_t length)
+{
+    return (uint64_t)verb << 40 | prefix_key(prefix, length);
+}
+
+static struct outcome set_kernel_row(struct tunneld *tunneld, uint32_t verb, uint32_t prefix, uint8_t length)
+{
+    struct map *rows = &tunneld->state.kernel_rows;
+    struct kernel_row *row = map_get(rows, kernel_key(verb, prefix, length));
+    struct helper_request request = {
+        .verb = verb, .address = prefix, .length = length, .add = true, .again = row != NULL};
+    struct helper_answer answer;
+    struct kernel_row *fresh = NULL;
+    if (!row) {
+        fresh = calloc(1, sizeof *fresh);
+        if (!fresh || !map_put(rows, kernel_key(verb, prefix, length), fresh)) {
+            free(fresh);
+            return failed(ENOSPC);
+        }
+        *fresh = (struct kernel_row){.verb = verb, .prefix = prefix, .length = length};
+        row = fresh;
+    }
+    row->replay = tunneld->state.replay;
+    struct outcome outcome = ask(tunneld, &request, &answer, NULL);
+    if (outcome.error && fresh)
+        free(map_remove(rows, kernel_key(verb, prefix, length)));
+    return outcome;
+}
+
+static struct outcome drop_kernel_row(struct tunneld *tunneld, uint32_t verb, uint32_t prefix, uint8_t length)
+{
+    struct kernel_row *row = map_remove(&tunneld->state.kernel_rows, kernel_key(verb, prefix, length));
+    struct helper_request request = {.verb = verb, .address = prefix, .length = length};
+    struct helper_answer answer;
+    if (!row)
+        return failed(ENOENT);
+    free(row);
+    return ask(tunneld, &request, &answer, NULL);
+}
+
+/* -- Probes --------------------------------------------------------------------------------------- */
+
+static struct outcome set_probe(struct state *state, uint16_t identifier)
+{
+    for (uint32_t i = 0; i < state->probe_count; i++) {
+        if (state->probes[i].identifier == identifier) {
+            state->probes[i].replay = state->replay;
+            return failed(0);
+        }
+    }
+    if (state->probe_count == PROBES_MAX)
+        return failed(ENOSPC);
+    state->probes[state->probe_count++] = (struct probe){.identifier = identifier, .replay = state->replay};
+    return failed(0);
+}
+
+static struct outcome drop_probe(struct state *state, uint16_t identifier)
+{
+    for (uint32_t i = 0; i < state->probe_count; i++) {
+        if (state->probes[i].identifier == identifier) {
+            state->probes[i] = state->probes[--state->probe_count];
+            return failed(0);
+        }
+    }
+    return failed(ENOENT);
+}
+
+/* -- Replay --------------------------------------------------------------------------------------- */
+
+static void sweep_uplinks(struct tunneld *tunneld)
+{
+    struct map *uplinks = &tunneld->state.uplinks;
+    for (uint32_t at = 0; at < map_slots(uplinks);) {
+        struct uplink *uplink = map_at(uplinks, at);
+        if (uplink && uplink->name.set && uplink->name.replay != tunneld->state.replay) {
+            at += uplink->name.references != 0;
+            drop_uplink(tunneld, uplink->name.id);
+        } else {
+            at++;
+        }
+    }
+}
+
+static void sweep_kernel_rows(struct tunneld *tunneld)
+{
+    struct map *rows = &tunneld->state.kernel_rows;
+    for (uint32_t at = 0; at < map_slots(rows);) {
+        struct kernel_row *row = map_at(rows, at);
+        if (row && row->replay != tunneld->state.replay)
+            drop_kernel_row(tunneld, row->verb, row->prefix, row->length);
+        else
+            at++;
+    }
+}
+
+static struct outcome replay_ended(struct tunneld *tunneld)
+{
+    struct state *state = &tunneld->state;
+    objects_sweep(tunneld);
+    sweep_uplinks(tunneld);
+    sweep_kernel_rows(tunneld);
+    for (uint32_t i = 0; i < state->probe_count;) {
+        if (state->probes[i].replay != state->replay)
+            drop_probe(state, state->probes[i].identifier);
+        else
+            i++;
+    }
+    return failed(0);
+}
+
+/* -- Questions and packets ------------------------------------------------------------------------ */
+
+static struct outcome hello(struct tunneld *tunneld, const struct message_hello *hello)
+{
+    struct message_hello_back back = {
+        .version = WIRE_VERSION, .epoch = tunneld->epoch, .offloads = tunneld->offloads};
+    if (hello->version != WIRE_VERSION)
+        log_line(LOG_WARNING, "careofd speaks version %u, this is %u", hello->version, WIRE_VERSION);
+    control_tell(tunneld, MESSAGE_HELLO_BACK, &back);
+    return failed(0);
+}
+
+static struct outcome tell_counters(struct tunneld *tunneld)
+{
+    uint8_t octets[COUNTERS_COUNT * 8];
+    struct writer writer = writer_of(octets, sizeof octets);
+    for (int i = 0; i < COUNTERS_COUNT; i++)
+        writer_uint(&writer, tunneld->counters[i], 8, counter_names[i]);
+    struct message_counters counters = {.values = {.at = octets, .size = sizeof octets}};
+    control_tell(tunneld, MESSAGE_COUNTERS, &counters);
+    return failed(0);
+}
+
+static struct outcome tell_tunnel(struct tunneld *tunneld, uint32_t id)
+{
+    const struct tunnel *tunnel = map_get(&tunneld->state.tunnels, id);
+    if (!tunnel || !tunnel->name.set)
+        return failed(ENOENT);
+    struct message_tunnel_counters counters = {
+        .tunnel = id,
+        .out_packets = tunnel->traffic.out_packets,
+        .out_octets = tunnel->traffic.out_octets,
+        .in_packets = tunnel->traffic.in_packets,
+        .in_octets = tunnel->traffic.in_octets,
+    };
+    control_tell(tunneld, MESSAGE_TUNNEL_COUNTERS, &counters);
+    return failed(0);
+}
+
+static struct outcome send_signal(struct tunneld *tunneld, const struct message_send_signal *signal)
+{
+    static struct log_limit limit;
+    const struct uplink *uplink = map_get(&tunneld->state.uplinks, signal->uplink);
+    struct sockaddr_in to = {.sin_family = AF_INET,
+                             .sin_port = htons(signal->destination_port),
+                             .sin_addr.s_addr = htonl(signal->destination)};
+    if (uplink && uplink->udp.fd >= 0 &&
+        sendto(uplink->udp.fd, signal->data.at, signal->data.size, MSG_DONTWAIT, (struct sockaddr *)&to, sizeof to) >=
+            0) {
+        count(tunneld, COUNTER_SIGNALS_SENT, 1);
+        return failed(0);
+    }
+    count(tunneld, COUNTER_SIGNAL_SEND_ERROR, 1);
+    log_limited(&limit, tunneld->now_us, LOG_INFO, "uplink %u: cannot send signalling: %s", signal->uplink,
+                uplink && uplink->udp.fd >= 0 ? strerror(errno) : "it has no socket");
+    return failed(0); /* as lost under way: whoever sent it sends again */
+}
+
+static struct outcome send_inner(struct tunneld *tunneld, const struct message_send_inner *inner)
+{
+    struct path *path = map_get(&tunneld->state.paths, inner->path);
+    if (path)
+        out_inner(tunneld, path, inner->data.at, inner->data.size);
+    else
+        count(tunneld, COUNTER_OUT_NO_PATH, 1);
+    return failed(0);
+}
+
+/* -- The dispatch --------------------------------------------------------------------------------- */
+
+static struct outcome apply_to_kernel(struct tunneld *tunneld, const struct message *message)
+{
+    switch (message->header.kind) {
+    case MESSAGE_SET_TUN:
+        return set_tun(tunneld, &message->as.set_tun);
+    case MESSAGE_SET_UPLINK:
+        return set_uplink(tunneld, &message->as.set_uplink);
+    case MESSAGE_DROP_UPLINK:
+        return drop_uplink(tunneld, message->as.drop_uplink.uplink);
+    case MESSAGE_SET_DELIVER:
+        return set_kernel_row(tunneld, HELPER_DELIVER, message->as.set_deliver.destination,
+                              message->as.set_deliver.length);
+    case MESSAGE_DROP_DELIVER:
+        return drop_kernel_row(tunneld, HELPER_DELIVER, message->as.drop_deliver.destination,
+                               message->as.drop_deliver.length);
+    case MESSAGE_SET_CAPTURE:
+        return set_kernel_row(tunneld, HELPER_CAPTURE, message->as.set_capture.source, message->as.set_capture.length);
+    case MESSAGE_DROP_CAPTURE:
+        return drop_kernel_row(tunneld, HELPER_CAPTURE, message->as.drop_capture.source,
+                               message->as.drop_capture.length);
+    case MESSAGE_SET_SPARE:
+        return set_kernel_row(tunneld, HELPER_SPARE, message->as.set_spare.destination, message->as.set_spare.length);
+    case MESSAGE_DROP_SPARE:
+        return drop_kernel_row(tunneld, HELPER_SPARE, message->as.drop_spare.destination,
+                               message->as.drop_spare.length);
+    default:
+        return failed(ENOSYS); /* a row of the table that is for careofd */
+    }
+}
+
+static struct outcome apply_one(struct tunneld *tunneld, const struct message *message)
+{
+    switch (message->header.kind) {
+    case MESSAGE_HELLO:
+        return hello(tunneld, &message->as.hello);
+    case MESSAGE_REPLAY_BEGIN:
+        tunneld->state.replay++;
+        return failed(0);
+    case MESSAGE_REPLAY_END:
+        return replay_ended(tunneld);
+    case MESSAGE_SET_TUNNEL:
+        return failed(objects_set_tunnel(tunneld, &message->as.set_tunnel));
+    case MESSAGE_DROP_TUNNEL:
+        return failed(objects_drop_tunnel(tunneld, message->as.drop_tunnel.tunnel));
+    case MESSAGE_SET_PATH:
+        return failed(objects_set_path(tunneld, &message->as.set_path));
+    case MESSAGE_DROP_PATH:
+        return failed(objects_drop_path(tunneld, message->as.drop_path.path));
+    case MESSAGE_SET_ROUTE:
+        return failed(objects_set_route(tunneld, &message->as.set_route));
+    case MESSAGE_DROP_ROUTE:
+        return failed(
+            objects_drop_route(tunneld, message->as.drop_route.destination, message->as.drop_route.length));
+    case MESSAGE_SET_INNER:
+        return failed(objects_set_inner(tunneld, &message->as.set_inner));
+    case MESSAGE_DROP_INNER:
+        return failed(objects_drop_inner(tunneld, &message->as.drop_inner));
+    case MESSAGE_SET_PROBE:
+        return set_probe(&tunneld->state, message->as.set_probe.identifier);
+    case MESSAGE_DROP_PROBE:
+        return drop_probe(&tunneld->state, message->as.drop_probe.identifier);
+    case MESSAGE_SEND_SIGNAL:
+        return send_signal(tunneld, &message->as.send_signal);
+    case MESSAGE_SEND_INNER:
+        return send_inner(tunneld, &message->as.send_inner);
+    case MESSAGE_ASK_COUNTERS:
+        return tell_counters(tunneld);
+    case MESSAGE_ASK_TUNNEL:
+        return tell_tunnel(tunneld, message->as.ask_tunnel.tunnel);
+    default:
+        return apply_to_kernel(tunneld, message);
+    }
+}
+
+void apply(struct tunneld *tunneld, const struct message *message)
+{
+    struct outcome outcome = apply_one(tunneld, message);
+    if (outcome.error)
+        count(tunneld, COUNTER_CLIENT_REFUSED_VALUE, 1);
+    else if (message->header.kind != MESSAGE_REPLAY_END)
+        return;
+    struct message_done done = {
+        .of_number = message->header.number,
+        .error = (uint16_t)outcome.error,
+        .text = {.at = (const uint8_t *)outcome.text, .size = strlen(outcome.text)},
+    };
+    control_tell(tunneld, MESSAGE_DONE, &done);
+}
+
+uint64_t apply_expiries(struct tunneld *tunneld)
+{
+    struct state *state = &tunneld->state;
+    if (tunneld->now_us < state->earliest_expiry_us)
+        return state->earliest_expiry_us;
+    uint64_t earliest_us = UINT64_MAX;
+    for (uint32_t at = 0; at < map_slots(&state->routes); at++) {
+        struct route *route = map_at(&state->routes, at);
+        if (!route || route->expired_told)
+            continue;
+        if (route->valid_until_us > tunneld->now_us) {
+            if (route->valid_until_us < earliest_us)
+                earliest_us = route->valid_until_us;
+            continue;
+        }
+        route->expired_told = true;
+        hold_drop(tunneld, route, COUNTER_OUT_GATE_CLOSED);
+        struct message_expired expired = {.destination = route->prefix, .length = route->length};
+        control_tell(tunneld, MESSAGE_EXPIRED, &expired);
+    }
+    /* The table is walked once a second at most; a route that ran out is closed at once (out.c). */
+    if (earliest_us != UINT64_MAX && earliest_us < tunneld->now_us + EXPIRY_CHECK_US)
+        earliest_us = tunneld->now_us + EXPIRY_CHECK_US;
+    state->earliest_expiry_us = earliest_us;
+    return earliest_us;
+}

@@ -1,0 +1,310 @@
+#include "in.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/udp.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include "log.h"
+#include "packet/bytes.h"
+#include "packet/ecn.h"
+#include "packet/fields.h"
+#include "packet/probe.h"
+#include "tunneld.h"
+#include "watch.h"
+
+#ifndef UDP_GRO
+#define UDP_GRO 104
+#endif
+
+enum {
+    TUNNEL_DATA = 4, /* RFC 3519 3.3: the first octet of tunnel data, and the type of no signalling */
+    TUNNEL_DATA_HEADER_SIZE = 4,
+    CONTROL_SIZE = CMSG_SPACE(sizeof(struct in_pktinfo)) + 3 * CMSG_SPACE(sizeof(int)),
+};
+
+struct receiver {
+    struct mmsghdr messages[RECEIVE_MESSAGES];
+    struct iovec iov[RECEIVE_MESSAGES];
+    struct sockaddr_in from[RECEIVE_MESSAGES];
+    _Alignas(struct cmsghdr) uint8_t control[RECEIVE_MESSAGES][CONTROL_SIZE];
+    uint8_t data[RECEIVE_MESSAGES][RECEIVE_SIZE + 1];
+};
+
+bool in_begin(struct tunneld *tunneld, uint32_t tun_ifindex, const uint8_t key[16])
+{
+    struct receiver *receiver = malloc(sizeof *receiver);
+    if (!receiver)
+        return false;
+    for (int i = 0; i < RECEIVE_MESSAGES; i++)
+        receiver->iov[i] = (struct iovec){.iov_base = receiver->data[i], .iov_len = RECEIVE_SIZE};
+    tunneld->in.receiver = receiver;
+    tunneld->in.tun_ifindex = tun_ifindex;
+    duplicate_begin(&tunneld->in.duplicates, key);
+    return true;
+}
+
+/* -- To the TUN ----------------------------------------------------------------------------------- */
+
+static void write_run(struct tunneld *tunneld)
+{
+    struct coalesce_run *run = &tunneld->in.run;
+    struct iovec iov[COALESCE_IOVEC_MAX];
+    for (uint32_t i = 0; i < run->item_count; i++) {
+        int pieces = coalesce_item(run, i, iov);
+        count(tunneld, COUNTER_TUN_WRITES, 1);
+        if (writev(tunneld->tun.fd, iov, pieces) < 0)
+            count(tunneld, COUNTER_IN_TUN_ERROR, run->items[i].count);
+    }
+}
+
+static void begin_run(struct tunneld *tunneld)
+{
+    coalesce_begin(&tunneld->in.run, tunneld->offloads & WIRE_OFFLOAD_TUN_USO);
+}
+
+static void add_to_run(struct tunneld *tunneld, const struct ipv4_view *view)
+{
+    if (coalesce_add(&tunneld->in.run, view))
+        return;
+    write_run(tunneld);
+    begin_run(tunneld);
+    coalesce_add(&tunneld->in.run, view);
+}
+
+/* -- One inner packet ------------------------------------------------------------------------------- */
+
+/* The row that lets it in; NULL: counted. */
+static const struct inner_row *row_for(struct tunneld *tunneld, const struct tunnel *tunnel,
+                                       const struct ipv4_view *view)
+{
+    bool source_known = false;
+    for (uint32_t i = 0; i < tunnel->row_count; i++) {
+        const struct inner_row *row = &tunnel->rows[i];
+        if ((view->source & row->source_mask) != row->source)
+            continue;
+        if ((view->destination & row->destination_mask) == row->destination)
+            return row;
+        source_known = true;
+    }
+    count(tunneld, source_known ? COUNTER_IN_BAD_DESTINATION : COUNTER_IN_BAD_SOURCE, 1);
+    return NULL;
+}
+
+static bool ecn_lets_in(struct tunneld *tunneld, uint8_t *packet, uint8_t outer_tos)
+{
+    static struct log_limit limit;
+    enum ecn_verdict verdict = ecn_decapsulate(packet, outer_tos);
+    if (verdict == ECN_FINE)
+        return true;
+    if (verdict == ECN_DROP) {
+        count(tunneld, COUNTER_IN_ECN, 1);
+        return false;
+    }
+    count(tunneld, COUNTER_IN_ECN_UNUSED, 1);
+    if (verdict == ECN_UNUSED_DANGEROUS)
+        log_limited(&limit, tunneld->now_us, LOG_NOTICE, "a combination of ECN marks that RFC 6040 has no use for");
+    return true;
+}
+
+/* Handed up instead of delivered. */
+static bool is_probe_reply(struct tunneld *tunneld, const struct tunnel *tunnel, const struct ipv4_view *view)
+{
+    const struct state *state = &tunneld->state;
+    if (view->protocol != PROTOCOL_ICMP || view->destination != state->tun_address)
+        return false;
+    for (uint32_t i = 0; i < state->probe_count; i++) {
+        if (!probe_matches(view, state->tun_address, state->probes[i].identifier))
+            continue;
+        struct message_inner inner = {.tunnel = tunnel->name.id, .data = {.at = view->at, .size = view->size}};
+        if (!control_tell_signal(tunneld, MESSAGE_INNER, &inner))
+            count(tunneld, COUNTER_SIGNAL_CLIENT_FULL, 1);
+        return true;
+    }
+    return false;
+}
+
+static void inner_packet(struct tunneld *tunneld, struct tunnel *tunnel, uint8_t *packet, size_t size,
+                         uint8_t outer_tos)
+{
+    struct ipv4_view view;
+    enum ipv4_error error = ipv4_parse_checked(packet, size, &view);
+    if (error != IPV4_FINE) {
+        count(tunneld, error == IPV4_SHORT ? COUNTER_IN_SHORT : COUNTER_IN_MALFORMED, 1);
+        return;
+    }
+    const struct inner_row *row = row_for(tunneld, tunnel, &view);
+    if (!row)
+        return;
+    if (view.ttl == 0) {
+        count(tunneld, COUNTER_IN_TTL_ZERO, 1);
+        return;
+    }
+    if (!ecn_lets_in(tunneld, packet, outer_tos))
+        return;
+    view.tos = packet[IPV4_TOS_AT];
+    count(tunneld, COUNTER_IN_PACKETS, 1);
+    count(tunneld, COUNTER_IN_OCTETS, view.size);
+    tunnel->traffic.in_packets++;
+    tunnel->traffic.in_octets += view.size;
+    if (tunneld->state.probe_count && is_probe_reply(tunneld, tunnel, &view))
+        return;
+    if (row->shared->tunnels > 1 &&
+        duplicate_seen(&tunneld->in.duplicates, &view, tunnel->name.id, tunneld->now_us / 1000)) {
+        count(tunneld, COUNTER_IN_DUPLICATE, 1);
+        return;
+    }
+    add_to_run(tunneld, &view);
+}
+
+/* -- Datagrams ---------------------------------------------------------------------------------------- */
+
+static int receive(struct tunneld *tunneld, int fd)
+{
+    struct receiver *receiver = tunneld->in.receiver;
+    for (int i = 0; i < RECEIVE_MESSAGES; i++) {
+        receiver->messages[i].msg_hdr = (struct msghdr){
+            .msg_name = &receiver->from[i],
+            .msg_namelen = sizeof receiver->from[i],
+            .msg_iov = &receiver->iov[i],
+            .msg_iovlen = 1,
+            .msg_control = receiver->control[i],
+            .msg_controllen = CONTROL_SIZE,
+        };
+    }
+    int n = recvmmsg(fd, receiver->messages, RECEIVE_MESSAGES, MSG_DONTWAIT, NULL);
+    if (n > 0)
+        count(tunneld, COUNTER_UPLINK_RECEIVES, 1);
+    return n;
+}
+
+static int int_in(const struct cmsghdr *c)
+{
+    int value = 0;
+    size_t size = c->cmsg_len - CMSG_LEN(0);
+    if (size == 1) /* IP_TOS is told as an octet */
+        value = *(const uint8_t *)CMSG_DATA(c);
+    else if (size >= sizeof value)
+        memcpy(&value, CMSG_DATA(c), sizeof value);
+    return value;
+}
+
+/* Returns the size of the segments of a UDP_GRO buffer, or 0: it is one datagram. */
+static size_t read_control(struct msghdr *message, struct arrival *arrival)
+{
+    const struct sockaddr_in *from = message->msg_name;
+    size_t segment_size = 0;
+    *arrival = (struct arrival){.source = ntohl(from->sin_addr.s_addr), .source_port = ntohs(from->sin_port)};
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c; c = CMSG_NXTHDR(message, c)) {
+        if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
+            struct in_pktinfo info;
+            memcpy(&info, CMSG_DATA(c), sizeof info);
+            arrival->interface = (uint32_t)info.ipi_ifindex;
+            arrival->destination = ntohl(info.ipi_addr.s_addr);
+        } else if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_TOS) {
+            arrival->tos = (uint8_t)int_in(c);
+        } else if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_TTL) {
+            arrival->ttl = (uint8_t)int_in(c);
+        } else if (c->cmsg_level == IPPROTO_UDP && c->cmsg_type == UDP_GRO) {
+            int size = int_in(c);
+            segment_size = size > 0 ? (size_t)size : 0;
+        }
+    }
+    return segment_size;
+}
+
+/* Tunnel data of a whole message or segment; `tunnel` is that of its sender, or NULL. */
+static void tunnel_data(struct tunneld *tunneld, struct tunnel *tunnel, const struct arrival *arrival, uint8_t *data,
+                        size_t size)
+{
+    if (arrival->interface == tunneld->in.tun_ifindex)
+        count(tunneld, COUNTER_IN_NESTED, 1); /* it left one of our tunnels to enter another */
+    else if (size <= TUNNEL_DATA_HEADER_SIZE)
+        count(tunneld, COUNTER_IN_SHORT, 1);
+    else if (data[1] != PROTOCOL_IPIP)
+        count(tunneld, COUNTER_IN_UNKNOWN_KIND, 1); /* RFC 3519 3.3: as unknown protocols, discarded */
+    else if (!tunnel)
+        count(tunneld, COUNTER_IN_NO_TUNNEL, 1);
+    else
+        inner_packet(tunneld, tunnel, data + TUNNEL_DATA_HEADER_SIZE, size - TUNNEL_DATA_HEADER_SIZE, arrival->tos);
+}
+
+static void udp_message(struct tunneld *tunneld, struct uplink *uplink, struct msghdr *message, size_t size)
+{
+    struct arrival arrival;
+    uint8_t *data = message->msg_iov->iov_base;
+    size_t segment_size = read_control(message, &arrival);
+    if (segment_size == 0)
+        segment_size = size;
+    struct tunnel *tunnel = state_arrival(&tunneld->state, uplink, arrival.source, arrival.source_port);
+    if (tunnel)
+        watch_received(tunneld, tunnel);
+    for (size_t at = 0; at < size; at += segment_size) {
+        size_t left = size - at < segment_size ? size - at : segment_size;
+        if (data[at] == TUNNEL_DATA)
+            tunnel_data(tunneld, tunnel, &arrival, data + at, left);
+        else
+            signals_up(tunneld, uplink, &arrival, data + at, left);
+    }
+    if (size == 0)
+        count(tunneld, COUNTER_IN_SHORT, 1);
+}
+
+static void ipip_message(struct tunneld *tunneld, struct uplink *uplink, struct msghdr *message, size_t size)
+{
+    struct arrival arrival;
+    uint8_t *packet = message->msg_iov->iov_base;
+    struct ipv4_view outer;
+    read_control(message, &arrival);
+    if (ipv4_parse(packet, size, &outer) != IPV4_FINE || ipv4_is_fragment(&outer)) {
+        count(tunneld, COUNTER_IN_MALFORMED, 1);
+        return;
+    }
+    if (arrival.interface == tunneld->in.tun_ifindex) {
+        count(tunneld, COUNTER_IN_NESTED, 1);
+        return;
+    }
+    struct tunnel *tunnel = state_arrival(&tunneld->state, uplink, outer.source, 0);
+    if (!tunnel) {
+        count(tunneld, COUNTER_IN_NO_TUNNEL, 1);
+        return;
+    }
+    watch_received(tunneld, tunnel);
+    inner_packet(tunneld, tunnel, packet + outer.header_size, outer.size - (size_t)outer.header_size, outer.tos);
+}
+
+typedef void take_message(struct tunneld *tunneld, struct uplink *uplink, struct msghdr *message, size_t size);
+
+static void uplink_ready(struct tunneld *tunneld, struct uplink *uplink, int fd, take_message *take)
+{
+    struct receiver *receiver = tunneld->in.receiver;
+    for (int turn = 0; turn < UPLINK_RECEIVES_PER_TURN; turn++) {
+        int n = receive(tunneld, fd);
+        if (n <= 0)
+            break; /* nothing there, or an ICMP error of an earlier send, which is no news */
+        begin_run(tunneld);
+        for (int i = 0; i < n; i++)
+            take(tunneld, uplink, &receiver->messages[i].msg_hdr, receiver->messages[i].msg_len);
+        write_run(tunneld);
+        if (n < RECEIVE_MESSAGES)
+            break;
+    }
+}
+
+void in_udp_ready(struct tunneld *tunneld, struct watcher *watcher, uint32_t events)
+{
+    (void)events;
+    struct uplink *uplink = (struct uplink *)((char *)watcher - offsetof(struct uplink, udp));
+    uplink_ready(tunneld, uplink, watcher->fd, udp_message);
+}
+
+void in_raw_ready(struct tunneld *tunneld, struct watcher *watcher, uint32_t events)
+{
+    (void)events;
+    struct uplink *uplink = (struct uplink *)((char *)watcher - offsetof(struct uplink, raw));
+    uplink_ready(tunneld, uplink, watcher->fd, ipip_message);
+}

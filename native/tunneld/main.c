@@ -1,0 +1,199 @@
+/* careof-tunneld: every packet, no decision (README; wire/tunneld.py says what it can be told).
+ *
+ *     careof-tunneld --socket PATH [--user USER[:GROUP]] [--owner USER] [--tun careof0] [--log-level info]
+ *
+ * It starts as root, forks the helper that stays so, opens its TUN and its socket, and then becomes --user for
+ * good: without capabilities, under a filter of system calls. */
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/random.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "apply.h"
+#include "filter.h"
+#include "hold.h"
+#include "log.h"
+#include "sandbox.h"
+#include "tunneld.h"
+#include "watch.h"
+
+struct options {
+    const char *socket, *tun;
+    struct sandbox_user user, owner;
+    enum log_level level;
+};
+
+static const char usage[] =
+    "usage: careof-tunneld --socket PATH [--user USER[:GROUP]] [--owner USER] [--tun DEVICE] [--log-level LEVEL]\n";
+
+static bool read_options(int argc, char **argv, struct options *options)
+{
+    static const struct option known[] = {
+        {"socket", required_argument, NULL, 's'}, {"user", required_argument, NULL, 'u'},
+        {"owner", required_argument, NULL, 'o'},  {"tun", required_argument, NULL, 't'},
+        {"log-level", required_argument, NULL, 'l'}, {NULL, 0, NULL, 0},
+    };
+    bool fine = true;
+    for (int option; (option = getopt_long(argc, argv, "", known, NULL)) != -1;) {
+        bool sound = true;
+        if (option == 's')
+            options->socket = optarg;
+        else if (option == 't')
+            sound = (options->tun = optarg, *optarg && strlen(optarg) < IFNAMSIZ);
+        else if (option == 'u')
+            sound = sandbox_user_named(optarg, &options->user);
+        else if (option == 'o')
+            sound = sandbox_user_named(optarg, &options->owner);
+        else if (option == 'l')
+            sound = log_level_named(optarg, &options->level);
+        else
+            return false;
+        if (!sound)
+            fprintf(stderr, "careof-tunneld: '%s': no such user, level or device name\n", optarg);
+        fine = fine && sound;
+    }
+    return fine && options->socket && optind == argc;
+}
+
+static int begin_failed(enum exit_status status, const char *what, const char *why)
+{
+    log_line(LOG_ERROR, "%s: %s", what, why);
+    return status;
+}
+
+static void stop_ready(struct tunneld *tunneld, struct watcher *watcher, uint32_t events)
+{
+    struct signalfd_siginfo signal;
+    (void)events;
+    if (read(watcher->fd, &signal, sizeof signal) > 0)
+        tunneld->exit_code = EXIT_STOPPED;
+}
+
+static void helper_gone(struct tunneld *tunneld, struct watcher *watcher, uint32_t events)
+{
+    (void)watcher, (void)events;
+    log_line(LOG_ERROR, "the helper died");
+    tunneld->exit_code = EXIT_HELPER;
+}
+
+/* The TUN from the helper, while it and we have just started. Returns an exit status. */
+static int open_tun(struct tunneld *tunneld, uint32_t *ifindex)
+{
+    struct helper_request request = {.verb = HELPER_OPEN_TUN, .length = 32};
+    struct helper_answer answer;
+    int fd = -1;
+    if (!helper_ask(&tunneld->helper, &request, &answer, &fd))
+        return begin_failed(EXIT_HELPER, "the helper does not answer", strerror(errno));
+    if (answer.error || fd < 0) {
+        const char *hint = answer.error == ENOENT || answer.error == ENODEV ? " (is the kernel's tun module there?)"
+                           : answer.error == EPERM                          ? " (root is needed)"
+                                                                            : "";
+        log_line(LOG_ERROR, "no TUN: %s%s", answer.text, hint);
+        return answer.error == EPERM || answer.error == EACCES ? EXIT_PRIVILEGE : EXIT_TUN;
+    }
+    tunneld->tun = (struct watcher){.fd = fd, .ready = out_tun_ready};
+    tunneld->offloads = answer.offloads;
+    *ifindex = answer.ifindex;
+    return 0;
+}
+
+/* What can only be watched, not asked. Returns false with errno set. */
+static bool watch_all(struct tunneld *tunneld)
+{
+    sigset_t stops;
+    sigemptyset(&stops);
+    sigaddset(&stops, SIGTERM);
+    sigaddset(&stops, SIGINT);
+    sigaddset(&stops, SIGHUP);
+    tunneld->stop_watcher = (struct watcher){.ready = stop_ready};
+    if (sigprocmask(SIG_BLOCK, &stops, NULL) || (tunneld->stop_watcher.fd = signalfd(-1, &stops, SFD_CLOEXEC)) < 0)
+        return false;
+    tunneld->helper_watcher = (struct watcher){.fd = dup(tunneld->helper.socket), .ready = helper_gone};
+    return tunneld->helper_watcher.fd >= 0 && loop_watch(&tunneld->loop, &tunneld->stop_watcher, EPOLLIN) &&
+           loop_watch(&tunneld->loop, &tunneld->helper_watcher, EPOLLRDHUP) &&
+           loop_watch(&tunneld->loop, &tunneld->tun, EPOLLIN);
+}
+
+/* No way back from here. What a kernel lacks is said; what fails otherwise ends it. */
+static int give_up_rights(const struct options *options)
+{
+    const char *what;
+    if (!sandbox_become(&options->user, &what) || !sandbox_harden(&what))
+        return begin_failed(EXIT_PRIVILEGE, what, strerror(errno));
+    if (!filter_packet_part(&what)) {
+        if (errno != EINVAL && errno != ENOSYS)
+            return begin_failed(EXIT_PRIVILEGE, what, strerror(errno));
+        log_line(LOG_WARNING, "this kernel cannot %s: going on without", what);
+    }
+    return 0;
+}
+
+/* Returns an exit status. */
+static int begin(struct tunneld *tunneld, const struct options *options)
+{
+    struct {
+        uint64_t epoch, state_secret, signal_secret;
+        uint8_t duplicates_key[16];
+    } random;
+    uint32_t tun_ifindex;
+    if (geteuid() != 0)
+        return begin_failed(EXIT_PRIVILEGE, "not root", "the TUN, routes and sockets need it at the start");
+    if (getrandom(&random, sizeof random, 0) != sizeof random)
+        return begin_failed(EXIT_PRIVILEGE, "no random numbers", strerror(errno));
+    if (!helper_start(&tunneld->helper, options->tun))
+        return begin_failed(EXIT_HELPER, "cannot fork the helper", strerror(errno));
+    int status = open_tun(tunneld, &tun_ifindex);
+    if (status)
+        return status;
+    tunneld->epoch = random.epoch;
+    state_begin(&tunneld->state, random.state_secret);
+    signals_begin(&tunneld->signals, random.signal_secret);
+    if (!out_begin(tunneld) || !in_begin(tunneld, tun_ifindex, random.duplicates_key))
+        return begin_failed(EXIT_MEMORY, "no memory", strerror(errno));
+    if (!loop_begin(&tunneld->loop) || !watch_all(tunneld))
+        return begin_failed(EXIT_MEMORY, "the event loop", strerror(errno));
+    if (!control_listen(tunneld, options->socket, options->owner.uid))
+        return begin_failed(EXIT_SOCKET, options->socket, strerror(errno));
+    return give_up_rights(options);
+}
+
+static void run(struct tunneld *tunneld)
+{
+    while (tunneld->exit_code < 0) {
+        uint64_t deadline_us = watch_expire(tunneld);
+        uint64_t hold_us = hold_expire(tunneld);
+        uint64_t expiry_us = apply_expiries(tunneld);
+        if (hold_us < deadline_us)
+            deadline_us = hold_us;
+        if (expiry_us < deadline_us)
+            deadline_us = expiry_us;
+        loop_turn(tunneld, &tunneld->loop, tunneld->now_us, deadline_us);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    static struct tunneld tunneld;
+    struct options options = {.tun = "careof0", .user = {65534, 65534}, .level = LOG_INFO};
+    if (!read_options(argc, argv, &options)) {
+        fputs(usage, stderr);
+        return EXIT_USE;
+    }
+    log_begin("careof-tunneld", options.level);
+    signal(SIGPIPE, SIG_IGN);
+    tunneld.exit_code = -1;
+    tunneld.now_us = clock_us();
+    int status = begin(&tunneld, &options);
+    if (status)
+        return status;
+    log_line(LOG_NOTICE, "%s is up: offloads 0x%x", options.tun, tunneld.offloads);
+    run(&tunneld);
+    log_line(LOG_NOTICE, "stopped");
+    return tunneld.exit_code;
+}

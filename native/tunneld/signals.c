@@ -1,0 +1,55 @@
+#include "signals.h"
+
+#include "tunneld.h"
+
+void signals_begin(struct signals *signals, uint64_t secret)
+{
+    signals->secret = secret | 1;
+}
+
+/* A table of fixed size: who hashes to a place that is taken begins anew there. A forger of many sources can
+ * so get more than one source's share, but never more than the share of all. */
+static struct limiter *limiter_of(struct signals *signals, uint32_t address)
+{
+    uint64_t hash = ((uint64_t)address ^ signals->secret >> 32) * signals->secret;
+    struct signal_source *source = &signals->sources[(hash >> 40) % SIGNAL_SOURCES];
+    if (source->address != address)
+        *source = (struct signal_source){.address = address};
+    return &source->limiter;
+}
+
+void signals_up(struct tunneld *tunneld, const struct uplink *uplink, const struct arrival *arrival,
+                const uint8_t *data, size_t size)
+{
+    struct signals *signals = &tunneld->signals;
+    if (size == 0 || size > SIGNAL_SIZE_MAX) {
+        count(tunneld, COUNTER_IN_MALFORMED, 1);
+        return;
+    }
+    if (!control_has_client(&tunneld->control)) {
+        count(tunneld, COUNTER_SIGNAL_NO_CLIENT, 1);
+        return;
+    }
+    if (!limiter_take(limiter_of(signals, arrival->source), tunneld->now_us, SIGNAL_SOURCE_PER_S,
+                      SIGNAL_SOURCE_BURST)) {
+        count(tunneld, COUNTER_SIGNAL_SOURCE_LIMITED, 1);
+        return;
+    }
+    if (!limiter_take(&signals->all, tunneld->now_us, SIGNAL_ALL_PER_S, SIGNAL_ALL_BURST)) {
+        count(tunneld, COUNTER_SIGNAL_ALL_LIMITED, 1);
+        return;
+    }
+    struct message_signal signal = {
+        .uplink = uplink->name.id,
+        .source = arrival->source,
+        .source_port = arrival->source_port,
+        .destination = arrival->destination,
+        .ttl = arrival->ttl,
+        .interface = arrival->interface,
+        .data = {.at = data, .size = size},
+    };
+    if (control_tell_signal(tunneld, MESSAGE_SIGNAL, &signal))
+        count(tunneld, COUNTER_SIGNALS_UP, 1);
+    else
+        count(tunneld, COUNTER_SIGNAL_CLIENT_FULL, 1);
+}
