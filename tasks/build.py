@@ -14,7 +14,13 @@ KINDS = {
         ASAN,
         ("-Db_sanitize=address,undefined", "-Dbuildtype=debugoptimized", "-Db_lundef=false"),
     ),
-    "fuzz": (FUZZ, ("-Dfuzz=true", "-Dbuildtype=debugoptimized", "-Db_lundef=false")),
+    "fuzz": (
+        FUZZ,
+        (
+            *("-Dfuzz=true", "-Dtests=false", "-Dbuildtype=debugoptimized"),
+            *("-Db_sanitize=address,undefined", "-Db_lundef=false"),
+        ),
+    ),
 }
 
 
