@@ -55,6 +55,16 @@ def lab(rows):
     pytest_suite("lab scenarios", "tests/lab")(rows)
 
 
+def sanitized(rows):
+    """careof-tunneld as a process once more, under the sanitizers."""
+    binary = ASAN / "native/tunneld/careof-tunneld"
+    if not binary.exists():
+        rows.skip("tunneld under sanitizers", "not built: the suite 'native' builds it")
+        return
+    files = sorted((ROOT / "tests/host").glob("test_tunneld_*.py"))
+    rows.step("tunneld under sanitizers", BIN / "pytest", "-q", *files, env={"CAREOF_TUNNELD": str(binary)})
+
+
 SUITES = {
     "lint": lint_rows,
     "native": native,
@@ -62,10 +72,11 @@ SUITES = {
     "micropython": micropython_units,
     "sim": pytest_suite("simulations on CPython", "tests/sim", "-n2"),
     "host": pytest_suite("host tests", "tests/host"),
+    "sanitized": sanitized,
     "fuzz": lambda rows: fuzz_rows(rows, FUZZ_SMOKE_S),
     "lab": lab,
 }
-SLOW = ("host", "fuzz", "lab")
+SLOW = ("host", "sanitized", "fuzz", "lab")
 
 
 @task(

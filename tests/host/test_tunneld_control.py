@@ -8,10 +8,9 @@ import subprocess
 import time
 
 import pytest
+from careof.wire import tunneld as wire
 from namespaces import Namespace, join
 from tunneld_process import BINARY, NOBODY, Client, Tunneld, cannot_run, ip, status_of
-
-from careof.wire import tunneld as wire
 
 pytestmark = pytest.mark.skipif(cannot_run() is not None, reason=str(cannot_run()))
 ANY = bytes(4)
