@@ -29,7 +29,8 @@ KEEPALIVE_S = 110  # 4.9: the default
 KEEPALIVE_MIN_S = 10  # 4.10: never less
 
 # Home agent
-PENDING_MAX = 256  # requests whose authenticator is being computed; more are dropped and sent again
+PENDING_MAX = 256  # messages whose authenticator is being computed; more are dropped and sent again
+QUESTION_FORGOTTEN_MS = 2000  # by then the key provider lost the question
 REFUSALS_PER_S = 20  # replies to requests that prove nothing (131, 133): an oracle and a reflector otherwise
 TUNNEL_GRACE_MS = 2000  # packets in flight by the old tunnel after a move: a satellite's round trip twice
 SAVE_SHARDS = 32  # pieces of the saved binding table, so that one write stays small
@@ -44,6 +45,7 @@ PATIENCE_FIRST_MS = 300  # before any round trip was measured
 PROBES = 3  # unanswered in a row make a path dead: one may be lost, two in a burst
 PROBE_IDLE_MS = 15000  # a path without traffic is probed this often
 PROBE_IDENTIFIER = 0xCA0F  # ICMP echo identifier of data probes,
+PROBES_REMEMBERED = 32  # data probes whose answer is still good for something: those of all uplinks
 KEEPALIVE_IDENTIFIER = 0xCA0E  # and of NAT keepalives (another one, so that neither passes for the other)
 
 # -- Uplinks --------------------------------------------------------------------------------------
@@ -54,6 +56,7 @@ FLAP_PENALTY_MAX = 32  # times the hysteresis that a flapping uplink waits at mo
 FLAP_FORGIVEN_MS = 120000  # a failure counts half after each such time without one
 
 # -- Mobile router --------------------------------------------------------------------------------
+UPLINK_RETRY_MS = 2000  # an uplink that tunneld refused to open is tried again
 SETTLE_MAX_MS = 30000  # after a restart: without a binding by then, what tunneld held is swept
 GOODBYE_MAX_MS = 3000  # a router that stops waits so long for its deregistration's reply
 MOVE_PROBE_MAX_MS = 5000  # a new path that returns no probe in this time is not moved to

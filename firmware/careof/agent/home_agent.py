@@ -18,10 +18,10 @@ of the last moment may be missing: then its node's probes go unanswered, and it 
 
 from collections import namedtuple
 
-from ..limits import MIP_PORT, PENDING_MAX, REFUSALS_PER_S
+from ..limits import MIP_PORT, PENDING_MAX, QUESTION_FORGOTTEN_MS, REFUSALS_PER_S
 from ..proto import admission
 from ..proto.bindings import Bindings, Wish
-from ..wire import mip, tunneld
+from ..wire import ipv4, mip, tunneld
 from ..wire.reader import Malformed
 from . import events
 from .agent_state import AgentState
@@ -30,7 +30,6 @@ from .nodes import Nodes
 from .paths import AgentPaths
 
 AUTHENTICATION_FAILED, IDENTIFICATION_MISMATCH = 131, 133
-PENDING_FORGOTTEN_MS = 2000  # the key provider lost the question
 
 _Question = namedtuple("_Question", "at_ms node association message source port uplink")
 
@@ -88,15 +87,15 @@ class HomeAgent:
         if event.uplink != self.uplink:
             return []
         try:
-            message = mip.unpack(event.data)
+            received = mip.unpack(event.data)
         except Malformed as e:
             return self._dropped("request_malformed", str(e), event)
+        message, proof = received.message, received.authentication
         if not isinstance(message, mip.RegistrationRequest):
             return self._dropped("not_a_request", "", event)
         node = self.nodes.find(message.home_address)
         if node is None:
             return self._dropped("request_unknown_node", "", event)
-        proof = mip.find(message.extensions, mip.MobileHomeAuth)
         if proof is None:
             return self._dropped("request_not_authenticated", "", event)
         association = node.associations.get(proof.spi)
@@ -107,7 +106,7 @@ class HomeAgent:
         token = self._ask(
             _Question(now_ms, node, association, message, event.source, event.source_port, event.uplink)
         )
-        return [Verify(token, association.key, mip.signed_part(event.data, proof), proof.authenticator)]
+        return [Verify(token, association.key, received.protected, proof.authenticator)]
 
     def _verified(self, event, now_ms):
         question = self._questions.pop(event.token, None)
@@ -180,7 +179,10 @@ class HomeAgent:
     def _forged(self, question, now_ms):
         actions = [Count("request_false_authenticator")]
         if self._allowance.take(now_ms):
-            text = "%s: false authenticator from %s" % (question.node.text, mip.address_text(question.source))
+            text = "%s: false authenticator from %s" % (
+                question.node.text,
+                ipv4.address_text(question.source),
+            )
             actions.append(Log("warning", "security", text))
             identification = question.message.identification
             actions += self._refuse(question, AUTHENTICATION_FAILED, identification, now_ms)
@@ -234,13 +236,13 @@ class HomeAgent:
 
     def _forgot_questions(self, now_ms):
         """Drop the questions that were never answered; is there room now?"""
-        old = [t for t, q in self._questions.items() if now_ms - q.at_ms > PENDING_FORGOTTEN_MS]
+        old = [t for t, q in self._questions.items() if now_ms - q.at_ms > QUESTION_FORGOTTEN_MS]
         for token in old:
             del self._questions[token]
         return bool(old)
 
     def _dropped(self, name, why, event):
-        source = mip.address_text(event.source)
+        source = ipv4.address_text(event.source)
         return [Count(name), Log("debug", name, "from %s: %s" % (source, why) if why else "from " + source)]
 
     # -- Life

@@ -4,10 +4,10 @@ A node that a new configuration still has keeps its bindings and identifications
 still the same SPI, name and way of replay protection keeps its guard.
 """
 
+from ..crypt import ALGORITHMS
 from ..proto.replay import GUARDS
-from ..wire import mip
+from ..wire import ipv4
 
-AUTHENTICATOR_SIZES = {"hmac-md5": 16, "hmac-sha256": 32}  # octets (RFC 5944 3.5.1, RFC 4868 2.1.1)
 REFUSAL_GAP_MS = 250  # between two replies 133 of one association: what is repaired in one round trip
 
 
@@ -27,7 +27,7 @@ class AgentAssociation:
 
     def __init__(self, section, random):
         self.key, self.spi, self.replay = section.name, section.spi, section.replay
-        self.authenticator_size = AUTHENTICATOR_SIZES[section.algorithm]
+        self.authenticator_size = ALGORITHMS[section.algorithm].authenticator_size
         self.guard = GUARDS[section.replay](random)
         self.last_code = 0  # of the last request that was let in
         self._last_end = None  # where it came from
@@ -58,7 +58,7 @@ class AgentNode:
     def __init__(self, section):
         self.name = section.name
         self.home_address = section.home_address
-        self.text = mip.address_text(section.home_address)
+        self.text = ipv4.address_text(section.home_address)
         self.networks = tuple(section.mobile_network)
         self.associations = {}
         self.bindings = []
@@ -70,7 +70,7 @@ class AgentNode:
 
     def describe(self):
         """For a log line: where the node is."""
-        ends = [mip.address_text(b.care_of) for b in self.bindings]
+        ends = [ipv4.address_text(b.care_of) for b in self.bindings]
         return "%s %s at %s" % (self.name, self.text, ", ".join(ends) if ends else "no care-of address")
 
 

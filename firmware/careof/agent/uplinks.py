@@ -10,8 +10,15 @@ before the others, whatever the preference. Return to a better uplink waits unti
 its hysteresis without a break, doubled for every failure of late: one that flaps is left in peace.
 """
 
-from ..limits import FLAP_FORGIVEN_MS, FLAP_PENALTY_MAX, PROOF_GOOD_MS, PROVE_AFTER_LINK_MS, PROVE_MS
-from ..proto.liveness import Liveness, RoundTrip
+from ..limits import (
+    FLAP_FORGIVEN_MS,
+    FLAP_PENALTY_MAX,
+    KEEPALIVE_MIN_S,
+    PROOF_GOOD_MS,
+    PROVE_AFTER_LINK_MS,
+    PROVE_MS,
+)
+from ..proto.liveness import DEAD, Liveness, RoundTrip
 
 
 class Uplink:
@@ -25,7 +32,9 @@ class Uplink:
         self.hysteresis_ms = section.hysteresis_s * 1000
         self.carrier = False
         self.address = None
+        self.prefix_length = 0
         self.gateway = None
+        self.association = None
         self.registration = None
         self.refusal = None  # (code, words) of the last request, if it was refused
         self.udp = None  # does the home agent use UDP tunnelling by this uplink? None: not known yet
@@ -35,13 +44,17 @@ class Uplink:
         self.live = False
         self.round_trip = RoundTrip()
         self.liveness = None  # of its path, once it is bound
+        self.leaves_ms = None  # when its path, which nothing is bound to any more, is dropped
+        self.urgent_ms = None  # when it was last asked for something urgently
+        self.retry_ms = None  # tunneld refused to open it: when to try again
         self._proof_ms = None  # of the last reply
         self._proven_since_ms = None
         self._failures = 0
         self._failed_ms = 0
 
     def usable(self):
-        return bool(self.carrier and self.address and self.gateway)
+        # A point-to-point link needs no gateway to name: its peer is the way.
+        return bool(self.carrier and self.address and (self.gateway or self.prefix_length == 32))
 
     def bound(self):
         return self.registration.bound
@@ -50,17 +63,18 @@ class Uplink:
         """What netlink says now. Is it another network, or gone, or back?"""
         before = (self.usable(), self.address, self.gateway)
         self.carrier, self.address, self.gateway = link.carrier, link.address, link.gateway
+        self.prefix_length = link.prefix_length
         return before != (self.usable(), self.address, self.gateway)
 
     def came(self, now_ms):
         """A link with an address: all about its network has to be found out."""
-        self.udp = None
+        self.udp = self.refusal = self.urgent_ms = None
         self.prove_ms = now_ms + PROVE_AFTER_LINK_MS
 
     def lost(self, now_ms):
         """The link, its address or its gateway went."""
         self.failed(now_ms)
-        self.prove_ms = self.keepalive_ms = None
+        self.prove_ms = self.retry_ms = None
         self.round_trip = RoundTrip()
         self.left()
 
@@ -87,12 +101,22 @@ class Uplink:
         return self._proof_ms is not None and now_ms - self._proof_ms < PROOF_GOOD_MS
 
     def bound_now(self, granted, now_ms):
-        """The home agent has a binding by it: its path is new, and not yet live."""
+        """The home agent has a binding by it, new or renewed; a new one's path is not yet live."""
         self.udp = granted.udp
-        self.keepalive_s = granted.keepalive_s
-        self.keepalive_ms = now_ms + granted.keepalive_s * 1000 if granted.udp else None
-        self.live = False
-        self.liveness = Liveness(self.round_trip, now_ms)
+        self.keepalive_s = max(granted.keepalive_s, KEEPALIVE_MIN_S)
+        self.keepalive_ms = now_ms + self.keepalive_s * 1000 if granted.udp else None
+        self.leaves_ms = None
+        if self.liveness is None:
+            self.live = False
+            self.liveness = Liveness(self.round_trip, now_ms)
+
+    def dead(self):
+        """Is it known that its path passes nothing?"""
+        return self.liveness is not None and self.liveness.state == DEAD
+
+    def doubtful(self):
+        """Did its path leave a probe unanswered?"""
+        return self.liveness is not None and self.liveness.doubtful()
 
     def return_ms(self, now_ms):
         """When it may be returned to, or None: it is not proven."""

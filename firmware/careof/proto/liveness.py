@@ -76,6 +76,10 @@ class Liveness:
         rule = TRANSITIONS.get((self.state, type(event)))
         return rule(self, event, now_ms) if rule else []
 
+    def doubtful(self):
+        """Was a probe not answered, so far?"""
+        return self.state == DEAD or (self.state == PROBING and self._probes > 1)
+
     # -- Named after what happened
 
     def _nothing_came_back(self, event, now_ms):

@@ -1,0 +1,429 @@
+"""The mobile router's role (RFC 5944 section 3.6, RFC 5177): one home address, several uplinks.
+
+    Link ------------> uplink usable or gone ---+
+    Datagram --------> registration: bound -----+--> moves: which uplink carries --> paths: what tunneld holds
+    Inner, Unanswered > liveness: alive, dead --+
+
+Each event changes what is known of an uplink (agent.uplinks); then, in the same call, agent.router_moves
+decides what follows from it. A cable that is pulled closes the way and sends the next request before
+handle() returns.
+
+An uplink is asked for a binding when it should carry, and proven now and then when it should not, by a
+request that changes nothing. Each has a registration of its own (agent.router_requests) with its own
+association if one is configured: then they do not wait for one another.
+
+That data passes is found out by data (proto.liveness): tunneld says when packets went out and nothing came
+back, and then probes go through the tunnel (agent.router_probes).
+"""
+
+from ..limits import (
+    GOODBYE_MAX_MS,
+    PROVE_MS,
+    REQUEST_GAP_MIN_MS,
+    SETTLE_MAX_MS,
+    TUNNEL_GRACE_MS,
+    UPLINK_RETRY_MS,
+)
+from ..proto import liveness, registration
+from ..proto.registration import BIND, IDLE, LEAVE, PROVE, Ask
+from ..wire import mip, tunneld
+from . import events
+from .events import Answer, Count, Log, Settled, Stop
+from .router_moves import ASKED, Moves
+from .router_paths import RouterPaths
+from .router_probes import Probes
+from .router_requests import Requests
+from .router_view import snapshot
+from .uplinks import Uplink
+
+LINK_LOST, ADDRESS_CHANGED, LIFETIME_OVER = "link lost", "address changed", "lifetime over"
+
+
+class MobileRouter:
+    """One mobile router: see agent.events for how it is driven."""
+
+    def __init__(self, options, random, first_number=1):
+        self.router = options.router
+        self.name = "mobile_router-" + self.router.name
+        self.uplinks = []
+        self.paths = RouterPaths(self.router)
+        self.requests = Requests(options, random, self._came_of_request)
+        self.moves = Moves(self)
+        self.tunneld_is_up = False
+        self._probes = Probes(self.router, random)
+        self._options = options
+        self._next_number = first_number
+        self._links = {}  # device -> the last Link
+        self._started = False
+        self._settle_ms = None  # when Settled is said at the latest; None: it was, or not yet started
+        self._goodbye_ms = None  # when Stop is said at the latest; None: nobody asked to stop
+        for section in options.uplinks:
+            self._add_uplink(section)
+
+    def handle(self, event, now_ms):
+        """Take one event; return the list of actions that it causes."""
+        rule = RULES.get(type(event))
+        if rule is None:
+            return []
+        actions = rule(self, event, now_ms)
+        return actions + self._follow(now_ms) if self._started else actions
+
+    def deadline(self):
+        """When to call handle(Late(), now), in ms, or None."""
+        times = [self._settle_ms, self._goodbye_ms]
+        if self._goodbye_ms is None:
+            times.append(self.moves.deadline())
+        for uplink in self.uplinks:
+            times.append(uplink.registration.deadline())
+            times += [uplink.leaves_ms, uplink.retry_ms]
+            if uplink.liveness is not None:
+                times += [uplink.liveness.deadline(), uplink.keepalive_ms]
+            if self._is_idle(uplink):
+                times.append(uplink.prove_ms)
+        times = [at_ms for at_ms in times if at_ms is not None]
+        return min(times) if times else None
+
+    # -- Uplinks
+
+    def _add_uplink(self, section):
+        uplink = Uplink(section, self._next_number)
+        self._next_number += 1
+        self.requests.add(uplink, section, self._options.associations)
+        self.uplinks.append(uplink)
+        return uplink
+
+    def _uplink_numbered(self, number):
+        for uplink in self.uplinks:
+            if uplink.number == number:
+                return uplink
+        return None
+
+    def _link_told(self, event, now_ms):
+        self._links[event.device] = event
+        actions = []
+        for uplink in self.uplinks:
+            if uplink.device == event.device:
+                actions += self._link_of(uplink, event, now_ms)
+        return actions
+
+    def _link_of(self, uplink, link, now_ms):
+        was_usable = uplink.usable()
+        if not uplink.link_changed(link, now_ms):
+            return []
+        actions = []
+        if was_usable:
+            actions += self._uplink_lost(uplink, ADDRESS_CHANGED if uplink.usable() else LINK_LOST, now_ms)
+        if uplink.usable():
+            uplink.came(now_ms)
+            self.moves.link_changed(uplink)
+            actions += [Log("info", "uplink", "%s is there" % uplink.name)]
+            actions += self.paths.uplink_is_usable(uplink)
+        return actions + self.paths.ground(self.uplinks)
+
+    def _uplink_lost(self, uplink, why, now_ms):
+        actions = [Log("notice", "uplink", "%s: %s" % (uplink.name, why))]
+        actions += self.requests.tell(uplink, registration.Withdraw(), now_ms)
+        actions += self.moves.lost(uplink, why)
+        uplink.lost(now_ms)
+        self.moves.link_changed(uplink)
+        return actions + self.paths.uplink_is_gone(uplink)
+
+    def _is_idle(self, uplink):
+        """Is it there and not in use, so that it should be proven now and then?"""
+        state = uplink.registration
+        return self.tunneld_is_up and uplink.usable() and not state.bound and state.state == IDLE
+
+    # -- Registrations
+
+    def ask_to_bind(self, uplink, simultaneous, urgent, now_ms):
+        """Ask for a binding by this uplink; urgently not twice within RFC 5944 3.6.3's second."""
+        if urgent and uplink.urgent_ms is not None:
+            urgent = now_ms - uplink.urgent_ms >= REQUEST_GAP_MIN_MS
+        if urgent:
+            uplink.urgent_ms = now_ms
+        actions = []
+        if uplink.udp is not None:  # a proof showed which kind: what follows the reply finds its tunnel
+            uplink.leaves_ms = None
+            actions += self.paths.path_is_wanted(uplink)
+        return actions + self.requests.tell(uplink, Ask(BIND, uplink.address, simultaneous, urgent), now_ms)
+
+    def _datagram_came(self, event, now_ms):
+        uplink = self._uplink_numbered(event.uplink)
+        return self.requests.datagram_came(uplink, event, now_ms) if uplink else []
+
+    def _authenticated(self, event, now_ms):
+        return self.requests.authenticated(event, now_ms)
+
+    def _verified(self, event, now_ms):
+        return self.requests.verified(event, now_ms)
+
+    def _came_of_request(self, uplink, result, now_ms):
+        return OUTCOMES[type(result)](self, uplink, result, now_ms)
+
+    def _granted(self, uplink, result, now_ms):
+        if result.kind == LEAVE:
+            return self._said_goodbye()
+        uplink.answered(now_ms)
+        uplink.refusal = None
+        if result.round_trip_ms is not None:
+            uplink.round_trip.measured(result.round_trip_ms)
+        if result.kind == PROVE:
+            uplink.udp = result.udp
+            return []
+        renewed = uplink.liveness is not None
+        uplink.bound_now(result, now_ms)
+        actions = self.paths.path_is_wanted(uplink)
+        if not (uplink.registration.ask.simultaneous and result.simultaneous):
+            actions += self.moves.has_the_only_binding(uplink, now_ms)
+        if uplink is self.moves.carrying:
+            actions += self.paths.carry_by(uplink, now_ms)
+        if not renewed or uplink.liveness.state != liveness.QUIET:
+            actions += self._tell_liveness(uplink, liveness.AskNow(), now_ms)
+        what = "renewed" if renewed else "bound"
+        text = "%s: %s for %d s, %s" % (uplink.name, what, result.lifetime_s, tunnel_text(uplink))
+        return actions + [Log("info", "registration", text)]
+
+    def _refused(self, uplink, result, now_ms):
+        uplink.refusal = (result.code, mip.describe_code(result.code))
+        if result.kind == LEAVE:
+            return self._said_goodbye()
+        level = "debug" if result.code == 133 else "warning"
+        actions = [Log(level, "registration", "%s: refused: %s" % (uplink.name, uplink.refusal[1]))]
+        if result.code == 140 and result.kind == PROVE:
+            uplink.answered(now_ms)  # it knows no proof, but to say so is one
+        if result.code != 133:
+            actions += self.moves.refused(uplink, now_ms)
+        return actions
+
+    def _unanswered(self, uplink, result, now_ms):
+        if result.kind == LEAVE:
+            return self._said_goodbye() if result.gave_up else []
+        actions = [Log("debug", "registration", "%s: %d without an answer" % (uplink.name, result.tries))]
+        if result.gave_up:
+            uplink.failed(now_ms)
+        if result.tries > 1:
+            actions += self.moves.refused(uplink, now_ms)
+        if uplink.liveness is not None:
+            actions += self._tell_liveness(uplink, liveness.AskNow(), now_ms)
+        return actions
+
+    def _lapsed(self, uplink, result, now_ms):
+        text = "%s: the binding's lifetime is over" % uplink.name
+        return [Log("warning", "registration", text)] + self.moves.lost(uplink, LIFETIME_OVER)
+
+    # -- Liveness
+
+    def _tell_liveness(self, uplink, event, now_ms):
+        actions = []
+        for result in uplink.liveness.handle(event, now_ms):
+            if isinstance(result, liveness.SendProbe):
+                actions += self._probes.probe(uplink, now_ms)
+            elif isinstance(result, liveness.PathDead):
+                uplink.failed(now_ms)
+                actions += [Count("path_dead"), Log("notice", "path", "%s: nothing comes back" % uplink.name)]
+        return actions
+
+    def _inner_came(self, event, now_ms):
+        uplink = self._uplink_numbered(event.tunnel)
+        round_trip_ms = self._probes.answered(event, now_ms)
+        if round_trip_ms is None or uplink is None or uplink.liveness is None:
+            return [Count("inner_not_awaited")]
+        uplink.live = True
+        return self._tell_liveness(uplink, liveness.ProbeAnswered(round_trip_ms), now_ms)
+
+    def _path_unanswered(self, event, now_ms):
+        uplink = self._uplink_numbered(event.path)
+        if uplink is None or uplink.liveness is None:
+            return []
+        return self._tell_liveness(uplink, liveness.Unanswered(), now_ms)
+
+    def _path_answered(self, event, now_ms):
+        uplink = self._uplink_numbered(event.path)
+        # What comes by a new path may be the home agent's copies: that we can send by it is not said.
+        if uplink is None or uplink.liveness is None or not uplink.live:
+            return []
+        return self._tell_liveness(uplink, liveness.Answered(), now_ms)
+
+    # -- tunneld
+
+    def _tunneld_came(self, event, now_ms):
+        self.tunneld_is_up = True
+        self.moves.tunneld_is_new()
+        carrying = self.moves.carrying
+        if carrying is None or carrying.liveness is None:
+            return []
+        return self._tell_liveness(carrying, liveness.AskNow(), now_ms)
+
+    def _tunneld_went(self, event, now_ms):
+        self.tunneld_is_up = False
+        return []
+
+    def _route_ran_out(self, event, now_ms):
+        carrying = self.moves.carrying
+        if (event.destination, event.length) != (bytes(4), 0) or carrying is None:
+            return []
+        return [Count("route_expired"), Log("warning", "path", "the route ran out")] + self.paths.carry_by(
+            carrying, now_ms
+        )
+
+    def _tunneld_refused(self, event, now_ms):
+        message = event.message
+        self.paths.was_refused(message)
+        actions = [Log("error", "tunneld", "refused %s: %s" % (type(message).__name__, event.text))]
+        if isinstance(message, tunneld.SetUplink):
+            uplink = self._uplink_numbered(message.uplink)
+            if uplink is not None and uplink.usable():
+                uplink.carrier = False
+                actions += self._uplink_lost(uplink, "cannot be opened", now_ms)
+                uplink.retry_ms = now_ms + UPLINK_RETRY_MS
+        return actions
+
+    # -- Life
+
+    def _wall_clock_set(self, event, now_ms):
+        self.requests.wall_clock_set(event.offset_ms)
+        return []
+
+    def _start(self, event, now_ms):
+        self._started = True
+        self._settle_ms = now_ms + SETTLE_MAX_MS
+        return self.paths.ground(self.uplinks) + self.paths.carry_by_none()
+
+    def _time_passed(self, event, now_ms):
+        actions = []
+        for uplink in self.uplinks:
+            at_ms = uplink.registration.deadline()
+            if at_ms is not None and at_ms <= now_ms:
+                actions += self.requests.tell(uplink, registration.Late(), now_ms)
+            if uplink.liveness is not None and uplink.liveness.deadline() <= now_ms:
+                actions += self._tell_liveness(uplink, liveness.Late(), now_ms)
+            if uplink.retry_ms is not None and uplink.retry_ms <= now_ms:
+                uplink.retry_ms = None
+                actions += self._link_of(uplink, self._links[uplink.device], now_ms)
+        if self._settle_ms is not None and now_ms >= self._settle_ms:
+            actions += self._settled()
+        if self._goodbye_ms is not None and now_ms >= self._goodbye_ms:
+            actions += self._said_goodbye()
+        return actions
+
+    def _follow(self, now_ms):
+        """What follows from what is known now, whatever the event was."""
+        if self._goodbye_ms is not None:
+            return []
+        actions = self.moves.steer(now_ms)
+        for uplink in self.uplinks:
+            actions += self._upkeep(uplink, now_ms)
+        carrying = self.moves.carrying
+        if self._settle_ms is not None and carrying is not None and carrying.live:
+            actions += self._settled()
+        return actions
+
+    def _upkeep(self, uplink, now_ms):
+        """Proofs of an idle uplink, keepalives of a used one, the end of one that was left."""
+        actions = []
+        bound = uplink.registration.bound
+        if bound and uplink.keepalive_ms is not None and uplink.keepalive_ms <= now_ms:
+            uplink.keepalive_ms = now_ms + uplink.keepalive_s * 1000
+            actions.append(self._probes.keepalive(uplink))
+        if not bound and uplink.liveness is not None:
+            uplink.left()
+        if self._is_idle(uplink) and uplink.prove_ms is not None and uplink.prove_ms <= now_ms:
+            uplink.prove_ms = now_ms + PROVE_MS
+            actions += self.requests.tell(uplink, Ask(PROVE, uplink.address, False, False), now_ms)
+        return actions + self._leave(uplink, now_ms)
+
+    def _leave(self, uplink, now_ms):
+        """Drop the path that nothing is bound to, after a grace for what is still on its way."""
+        state = uplink.registration
+        wanted = state.bound or (state.state != IDLE and state.ask.kind == BIND)
+        if wanted or not self.paths.holds_path(uplink):
+            uplink.leaves_ms = None
+            return []
+        if uplink.leaves_ms is None:
+            uplink.leaves_ms = now_ms + TUNNEL_GRACE_MS
+        if now_ms < uplink.leaves_ms:
+            return []
+        uplink.leaves_ms = None
+        return self.paths.path_is_gone(uplink)
+
+    def _settled(self):
+        self._settle_ms = None
+        return [Settled()]
+
+    # -- Commands
+
+    def _commanded(self, event, now_ms):
+        rule = COMMANDS.get(event.name)
+        return rule(self, event.arguments, now_ms) if rule else []
+
+    def _move_asked(self, arguments, now_ms):
+        names = [uplink.name for uplink in self.uplinks]
+        if len(arguments) != 1 or arguments[0] not in names:
+            text = "uplink '%s': expected one of %s" % (
+                " ".join([str(a) for a in arguments]),
+                ", ".join(names),
+            )
+            return [Answer("move", {"error": text})]
+        uplink = self.uplinks[names.index(arguments[0])]
+        if not uplink.usable():
+            text = "uplink %s: %s" % (uplink.name, "no address" if uplink.carrier else "no carrier")
+            return [Answer("move", {"error": text})]
+        carrying = self.moves.carrying
+        answer = {"role": self.name, "from": carrying.name if carrying else None, "to": uplink.name}
+        return self.moves.begin(uplink, ASKED, now_ms) + [Answer("move", answer)]
+
+    def _stop_asked(self, arguments, now_ms):
+        """Deregister all bindings (3.6.1.2: the home address as care-of address), then stop."""
+        carrying = self.moves.carrying
+        if self._goodbye_ms is not None:
+            return []
+        self._goodbye_ms = now_ms + GOODBYE_MAX_MS
+        if carrying is None or not self.tunneld_is_up:
+            return self._said_goodbye()
+        return self.requests.tell(carrying, Ask(LEAVE, self.router.home_address, False, True), now_ms)
+
+    def _said_goodbye(self):
+        """Nothing is forwarded any more, and what comes from the LAN goes nowhere else."""
+        self._started = False
+        self._goodbye_ms = self._settle_ms = None
+        actions = self.paths.carry_by_none(tunneld.GATE_CLOSED)
+        for uplink in self.uplinks:
+            actions += self.paths.uplink_is_gone(uplink)
+        return actions + [Stop()]
+
+    # -- Status
+
+    def snapshot(self, now_ms):
+        """What `careof status` shows of this role: plain JSON values."""
+        return snapshot(self, now_ms)
+
+
+def tunnel_text(uplink):
+    """How its packets travel, for a log line."""
+    return "in UDP" if uplink.udp else "IP in IP"
+
+
+COMMANDS = {"move": MobileRouter._move_asked, "stop": MobileRouter._stop_asked}
+OUTCOMES = {
+    registration.Granted: MobileRouter._granted,
+    registration.Refused: MobileRouter._refused,
+    registration.Unanswered: MobileRouter._unanswered,
+    registration.Lapsed: MobileRouter._lapsed,
+}
+RULES = {
+    events.WallClock: MobileRouter._wall_clock_set,
+    events.Start: MobileRouter._start,
+    events.Late: MobileRouter._time_passed,
+    events.Link: MobileRouter._link_told,
+    events.Datagram: MobileRouter._datagram_came,
+    events.Authenticated: MobileRouter._authenticated,
+    events.Verified: MobileRouter._verified,
+    events.Inner: MobileRouter._inner_came,
+    events.Unanswered: MobileRouter._path_unanswered,
+    events.Answered: MobileRouter._path_answered,
+    events.TunneldUp: MobileRouter._tunneld_came,
+    events.TunneldDown: MobileRouter._tunneld_went,
+    events.Expired: MobileRouter._route_ran_out,
+    events.Refused: MobileRouter._tunneld_refused,
+    events.Command: MobileRouter._commanded,
+}

@@ -1,0 +1,154 @@
+"""What the mobile router's tunneld should hold: uplinks, tunnels, paths, the route, kernel rows.
+
+    0/0 --route--> path n --> tunnel n --> uplink n          n: the uplink's number, kept over a restart
+
+The whole of an uplink has one number. Everything is said as "this is what should be there", and only what
+differs from what was said before becomes an action: so any event may bring it up to date again, and nothing
+that stays is touched.
+
+What is spared from capture stays local: the networks behind the router, and the prefixes of its uplinks
+(a modem's own pages), the latter only from ranges that never are anybody else's on the Internet. A
+network that calls itself 8.8.8.0/24 gets nothing (TunnelCrack, CVE-2023-36672). The contact is not spared:
+careof's own sockets are bound to an uplink and its address, and nobody else need reach it outside.
+"""
+
+from ..limits import KEEPALIVE_IDENTIFIER, MIP_PORT, PROBE_IDENTIFIER
+from ..wire import ipv4, tunneld
+from .events import Hold, Release
+from .paths import ANYWHERE, hold_inner, hold_path, hold_route, hold_tunnel
+
+# RFC 1918, RFC 6598, RFC 3927
+LOCAL_RANGES = (
+    (b"\x0a\x00\x00\x00", 8),
+    (b"\xac\x10\x00\x00", 12),
+    (b"\xc0\xa8\x00\x00", 16),
+    (b"\x64\x40\x00\x00", 10),
+    (b"\xa9\xfe\x00\x00", 16),
+)
+
+
+def _is_local(prefix):
+    return any([prefix[1] >= wide[1] and ipv4.covers(wide, prefix[0]) for wide in LOCAL_RANGES])
+
+
+class RouterPaths:
+    """What was said to be held, and what should be."""
+
+    def __init__(self, router):
+        self.router = router
+        self._held = {}  # key -> message
+
+    # -- Whether or not anything is registered
+
+    def ground(self, uplinks):
+        """The router's own: TUN, capture, spares, probes. Say it again when options or links changed."""
+        router = self.router
+        networks = tuple(router.mobile_network)
+        spares = set(networks)
+        for uplink in uplinks:
+            if uplink.usable():
+                link = (ipv4.masked(uplink.address, uplink.prefix_length), uplink.prefix_length)
+                if _is_local(link):
+                    spares.add(link)
+        holds = [Hold(("tun",), tunneld.SetTun(router.home_address, router.packet_size))]
+        for identifier in (PROBE_IDENTIFIER, KEEPALIVE_IDENTIFIER):
+            holds.append(Hold(("probe", identifier), tunneld.SetProbe(identifier)))
+        for prefix in sorted(spares):
+            holds.append(Hold(("spare",) + prefix, tunneld.SetSpare(prefix[0], prefix[1])))
+        for prefix in self._own_prefixes():
+            holds.append(Hold(("capture",) + prefix, tunneld.SetCapture(prefix[0], prefix[1])))
+        return self._replace(("tun", "probe", "spare", "capture"), holds)
+
+    # -- One uplink
+
+    def uplink_is_usable(self, uplink):
+        message = tunneld.SetUplink(uplink.number, uplink.device, uplink.address, MIP_PORT)
+        return self._hold(Hold(("uplink", uplink.number), message))
+
+    def uplink_is_gone(self, uplink):
+        return self.path_is_gone(uplink) + self._release(("uplink", uplink.number))
+
+    def was_refused(self, message):
+        """tunneld does not hold this: say it again next time."""
+        for key, held in self._held.items():
+            if held == message:
+                del self._held[key]
+                return
+
+    # -- One path
+
+    def holds_path(self, uplink):
+        return ("path", uplink.number) in self._held
+
+    def path_is_wanted(self, uplink):
+        """The uplink has a binding, or will have one in a moment: its tunnel may carry."""
+        number, router = uplink.number, self.router
+        address, port = router.contact
+        if uplink.udp:
+            tunnel = hold_tunnel(number, tunneld.KIND_MIP_UDP, number, address, port)
+        else:
+            tunnel = hold_tunnel(number, tunneld.KIND_IPIP, number, address, 0)
+        actions = self._hold(tunnel)
+        path = hold_path(number, router.packet_size, uplink.round_trip.patience_ms())
+        if self._path_differs(path):
+            actions += self._hold(path)
+        rows = [hold_inner(number, ANYWHERE, prefix) for prefix in self._own_prefixes()]
+        wanted = [row.key for row in rows]
+        for key in [k for k in self._held if k[:2] == ("inner", number) and k not in wanted]:
+            actions += self._release(key)
+        for row in rows:
+            actions += self._hold(row)
+        return actions
+
+    def path_is_gone(self, uplink):
+        number = uplink.number
+        actions = []
+        for key in [k for k in self._held if k[:2] == ("inner", number)]:
+            actions += self._release(key)
+        return actions + self._release(("path", number)) + self._release(("tunnel", number))
+
+    # -- The route
+
+    def carry_by(self, uplink, now_ms):
+        """Everything goes by this uplink for as long as its binding lasts. Said anew at each renewal."""
+        expires_ms = uplink.registration.expires_ms
+        valid_s = tunneld.FOREVER_S
+        if expires_ms is not None:
+            valid_s = max(0, (expires_ms - now_ms + 999) // 1000)
+        route = hold_route(ANYWHERE, tunneld.GATE_OPEN, valid_s, (uplink.number,))
+        self._held[route.key] = route.message
+        return [route]
+
+    def carry_by_none(self, gate=tunneld.GATE_HOLD):
+        return self._hold(hold_route(ANYWHERE, gate, tunneld.FOREVER_S, ()))
+
+    # -- What was said before
+
+    def _own_prefixes(self):
+        return ((self.router.home_address, 32),) + tuple(self.router.mobile_network)
+
+    def _path_differs(self, path):
+        """Setting a path again makes tunneld forget since when it waits: not for a few milliseconds."""
+        held, wanted = self._held.get(path.key), path.message
+        if held is None or (held.packet_size, held.tunnels) != (wanted.packet_size, wanted.tunnels):
+            return True
+        return abs(held.patience_ms - wanted.patience_ms) * 4 > held.patience_ms
+
+    def _hold(self, hold):
+        if self._held.get(hold.key) == hold.message:
+            return []
+        self._held[hold.key] = hold.message
+        return [hold]
+
+    def _release(self, key):
+        return [Release(key)] if self._held.pop(key, None) is not None else []
+
+    def _replace(self, kinds, holds):
+        """Of these kinds of rows, exactly these."""
+        wanted = [hold.key for hold in holds]
+        actions = []
+        for key in [k for k in self._held if k[0] in kinds and k not in wanted]:
+            actions += self._release(key)
+        for hold in holds:
+            actions += self._hold(hold)
+        return actions

@@ -1,0 +1,154 @@
+"""The mobile router's registrations: which uplink uses which association, what is signed, whose reply it is.
+
+    Ask --> registration --Sign--> Authenticate ... Authenticated --> Transmit --> Send
+    Datagram --contact? reply? awaited?--> Verify ... Verified --> registration --> Granted, Refused
+
+One registration an uplink (proto.registration), one Turn an association: uplinks that share an association
+take turns, those with one of their own do not wait for one another. A reply counts only if it comes from
+the contact, by the uplink of its request, with an identification that is awaited there, and genuine;
+everything else is counted under a name and has no effect.
+"""
+
+from ..crypt import ALGORITHMS
+from ..limits import PENDING_MAX, QUESTION_FORGOTTEN_MS
+from ..proto import registration
+from ..proto.registration import Registration, Terms, Turn
+from ..proto.replay import SOURCES
+from ..wire import ipv4, mip
+from ..wire.reader import Malformed
+from .events import Authenticate, Count, Log, Send, Verify
+
+
+def terms_of(router):
+    """What the home agent is asked for. To one that is reached by another address, only UDP gets through."""
+    forced = router.encapsulation == "udp" or router.contact[0] != router.home_agent
+    udp = router.encapsulation != "ipip" or forced
+    return Terms(router.home_address, router.home_agent, router.lifetime_s, udp, forced)
+
+
+class Association:
+    """The router's end of one security association."""
+
+    def __init__(self, section, random):
+        self.section = section
+        size = ALGORITHMS[section.algorithm].authenticator_size
+        self.turn = Turn(SOURCES[section.replay](random), section.spi, size)
+
+
+class Requests:
+    """All registrations of one router. outcome(uplink, what, now_ms) -> actions is told what came of them."""
+
+    def __init__(self, options, random, outcome):
+        self.router = options.router
+        self.associations = {}  # name -> Association
+        self._random = random
+        self._outcome = outcome
+        self._questions = {}  # token -> (uplink, reply to be verified or None, asked at ms)
+        self._signs = {}  # uplink's number -> token of the last signature asked for
+        self._token = 0
+        self._clock_offset_ms = 0
+
+    # -- Options
+
+    def association_of(self, section, sections):
+        """The association that an uplink's options name, made at its first use."""
+        name = section.association or self.router.association
+        association = self.associations.get(name)
+        fresh = sections[name]
+        if association is None or differs(association.section, fresh):
+            association = self.associations[name] = Association(fresh, self._random)
+            association.turn.source.wall_clock(self._clock_offset_ms)
+        return association
+
+    def add(self, uplink, section, sections):
+        """Give an uplink its registration."""
+        uplink.association = self.association_of(section, sections)
+        uplink.registration = Registration(terms_of(self.router), uplink.association.turn, self._random)
+
+    def wall_clock_set(self, offset_ms):
+        self._clock_offset_ms = offset_ms
+        for association in self.associations.values():
+            association.turn.source.wall_clock(offset_ms)
+
+    # -- Asking
+
+    def tell(self, uplink, event, now_ms):
+        """One event for the uplink's registration, and all that it causes."""
+        actions = []
+        for result in uplink.registration.handle(event, now_ms):
+            if isinstance(result, registration.Sign):
+                token = self._ask(uplink, None, now_ms)
+                self._signs[uplink.number] = token
+                actions.append(Authenticate(token, uplink.association.section.name, result.data))
+            elif isinstance(result, registration.Transmit):
+                address, port = self.router.contact
+                actions.append(Send(uplink.number, address, port, result.data))
+            else:
+                actions += self._outcome(uplink, result, now_ms)
+        return actions
+
+    def authenticated(self, event, now_ms):
+        question = self._questions.pop(event.token, None)
+        if question is None or self._signs.get(question[0].number) != event.token:
+            return []  # meanwhile something else is asked
+        return self.tell(question[0], registration.Signed(event.authenticator), now_ms)
+
+    # -- Replies
+
+    def datagram_came(self, uplink, event, now_ms):
+        if (event.source, event.source_port) != self.router.contact:
+            return self._dropped("reply_from_elsewhere", uplink, event, "")
+        try:
+            received = mip.unpack(event.data)
+        except Malformed as e:
+            return self._dropped("reply_malformed", uplink, event, str(e))
+        reply, proof = received.message, received.authentication
+        if not isinstance(reply, mip.RegistrationReply) or reply.home_address != self.router.home_address:
+            return self._dropped("not_our_reply", uplink, event, "")
+        if not uplink.registration.awaits(reply.identification):
+            return self._dropped("reply_not_awaited", uplink, event, "")
+        if proof is None or proof.spi != uplink.registration.turn.spi:
+            return self._dropped("reply_not_authenticated", uplink, event, mip.describe_code(reply.code))
+        if len(self._questions) >= PENDING_MAX and not self._forgot_questions(now_ms):
+            return [Count("reply_too_many")]
+        token = self._ask(uplink, reply, now_ms)
+        key = uplink.association.section.name
+        return [Verify(token, key, received.protected, proof.authenticator)]
+
+    def verified(self, event, now_ms):
+        uplink, reply, _ = self._questions.pop(event.token, (None, None, 0))
+        if reply is None:
+            return []
+        if not event.genuine:
+            text = "%s: a reply with a false authenticator" % uplink.name
+            return [Count("reply_false_authenticator"), Log("warning", "security", text)]
+        if not uplink.registration.awaits(reply.identification):
+            return [Count("reply_not_awaited")]  # the same reply twice, and the other copy was first
+        return [Count("reply_%d" % reply.code)] + self.tell(uplink, registration.Replied(reply), now_ms)
+
+    def forget(self, uplink):
+        """The uplink is not configured any more."""
+        self._questions = {t: q for t, q in self._questions.items() if q[0] is not uplink}
+        self._signs.pop(uplink.number, None)
+
+    def _ask(self, uplink, reply, now_ms):
+        self._token = (self._token + 1) & 0x3FFFFFFF
+        self._questions[self._token] = (uplink, reply, now_ms)
+        return self._token
+
+    def _forgot_questions(self, now_ms):
+        """Drop the questions that were never answered; is there room now?"""
+        old = [t for t, q in self._questions.items() if now_ms - q[2] > QUESTION_FORGOTTEN_MS]
+        for token in old:
+            del self._questions[token]
+        return bool(old)
+
+    @staticmethod
+    def _dropped(name, uplink, event, why):
+        text = "%s: from %s" % (uplink.name, ipv4.address_text(event.source))
+        return [Count(name), Log("debug", name, text + (": " + why if why else ""))]
+
+
+def differs(one, other):
+    """Is it another association, not only another key for the same? (Keys are the key provider's.)"""
+    return (one.spi, one.algorithm, one.replay) != (other.spi, other.algorithm, other.replay)
