@@ -60,7 +60,7 @@ class Careofd:
         self._log = log.Log(self._clock, self.configuration.globals.log_level)
         self.counters = {}
         self._loop = loop.Loop(self._clock)
-        self._keys = soft.Provider()
+        self._keys = soft.SoftProvider()
         self._add_keys()
         self._store = store.Store(run_path + "/state")
         self._roles = make_roles(self.configuration, os.urandom)
