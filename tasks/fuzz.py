@@ -1,6 +1,8 @@
 """./dev fuzz: libFuzzer on the C parsers, hypothesis on the Python ones."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 from invoke import task
@@ -13,6 +15,8 @@ def fuzz_rows(rows, seconds):
     """A row a fuzzer. Findings are left in build/fuzz/findings."""
     if (ROOT / "tests/fuzz/native/meson.build").exists():
         compile_kind("fuzz")
+        seeds = [sys.executable, ROOT / "tests/fuzz/seeds.py", FUZZ / "corpus"]
+        subprocess.run(seeds, check=True, env={**os.environ, "PYTHONPATH": str(ROOT / "firmware")})
         findings = FUZZ / "findings"
         findings.mkdir(exist_ok=True)
         for program in sorted(Path(FUZZ / "tests/fuzz/native").glob("fuzz_*")):
@@ -23,7 +27,13 @@ def fuzz_rows(rows, seconds):
             kept = ROOT / "tests/fuzz/corpus" / program.name
             rows.step(
                 f"fuzz {program.name}",
-                *(program, f"-max_total_time={seconds}", "-print_final_stats=1", "-verbosity=0"),
+                *(
+                    program,
+                    f"-max_total_time={seconds}",
+                    "-print_final_stats=1",
+                    "-verbosity=0",
+                    "-max_len=4096",
+                ),
                 *(f"-artifact_prefix={findings}/", corpus, *([kept] if kept.exists() else [])),
             )
     if list((ROOT / "tests/fuzz").glob("test_*.py")):
