@@ -4,6 +4,8 @@ As firmware/careof/main.py, an event is drained with all that it causes before t
 by more than `work_ms`, the time that its interpreter takes.
 """
 
+import json
+
 from careof.agent import events
 from careof.crypt.soft import SoftProvider
 from model import Tunneld
@@ -159,7 +161,7 @@ class Machine:
         if action.value is None:
             self.saved.pop(action.name, None)
         else:
-            self.saved[action.name] = action.value
+            self.saved[action.name] = json.loads(json.dumps(action.value))
 
     def _settled(self, action):
         if self.settled:

@@ -23,7 +23,7 @@ class Path:
 
 
 class Tunneld:
-    """One tunneld. wires: {device: Wire}; tell(event) is the role; deliver(packet) the kernel behind the TUN."""
+    """One tunneld. wires: {device: Wire}; tell(event): the role's; deliver(packet): the kernel's."""
 
     def __init__(self, world, wires, tell, deliver):
         self.world, self.wires, self._tell, self._deliver = world, wires, tell, deliver

@@ -74,7 +74,7 @@ class World:
 class Packet:
     """An outer packet. Ports are 0 for IP in IP."""
 
-    __slots__ = ("destination", "port", "protocol", "source", "source_port", "payload")
+    __slots__ = ("destination", "payload", "port", "protocol", "source", "source_port")
 
     def __init__(self, protocol, source, source_port, destination, port, payload):
         self.protocol, self.source, self.source_port = protocol, source, source_port
@@ -123,6 +123,7 @@ class Wire:
         self.jitter_ms = 0  # up to so much later: packets overtake one another
         self.loss = self.copies = 0.0  # shares
         self.silent = False  # it looks well and passes nothing
+        self.only_signalling = False  # a firewall that lets registrations through, and no tunnel
         self.up = True
         self.arrived = None  # arrived(Packet) at the device
         self.lose_next = []  # of the next packets, in this direction: "out" or "in", those that it may lose
@@ -158,7 +159,10 @@ class Wire:
             self.arrived(packet)
 
     def _passes(self, direction, packet):
-        if packet.protocol == UDP and packet.payload[:1] in (b"\x01", b"\x03"):
+        signalling = packet.protocol == UDP and packet.payload[:1] in (b"\x01", b"\x03")
+        if self.only_signalling and not signalling:
+            return False
+        if signalling:
             self.passed[direction].append((self.world.now_ms, packet))
             if direction in self.lose_next:
                 self.lose_next.remove(direction)

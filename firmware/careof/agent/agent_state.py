@@ -40,11 +40,18 @@ class AgentState:
         """Save one piece that is due, if any; the others take their turn."""
         for piece, due_ms in self._due_ms.items():
             if due_ms <= now_ms:
-                del self._due_ms[piece]
-                rows = [self._row(node) for node in self._pieces[piece]]
-                self._rested_ms[piece] = now_ms + max(SAVE_GAP_MS, SAVE_WORK_MS * len(rows))
-                return [Save("%s.%d" % (self._agent.name, piece), rows)]
+                return [self._save(piece, now_ms)]
         return []
+
+    def flush(self, now_ms):
+        """Save all that changed: careofd ends."""
+        return [self._save(piece, now_ms) for piece in list(self._due_ms)]
+
+    def _save(self, piece, now_ms):
+        del self._due_ms[piece]
+        rows = [self._row(node) for node in self._pieces[piece]]
+        self._rested_ms[piece] = now_ms + max(SAVE_GAP_MS, SAVE_WORK_MS * len(rows))
+        return Save("%s.%d" % (self._agent.name, piece), rows)
 
     def restore(self, event, now_ms):
         """Take over what Save kept. What the configuration does not have any more is left out."""

@@ -18,14 +18,14 @@ of the last moment may be missing: then its node's probes go unanswered, and it 
 
 from collections import namedtuple
 
-from ..limits import MIP_PORT, PENDING_MAX, QUESTION_FORGOTTEN_MS, REFUSALS_PER_S
+from ..limits import MIP_PORT, PENDING_MAX, QUESTION_FORGOTTEN_MS, REFUSALS_PER_S, STATUS_ROWS_MAX
 from ..proto import admission
 from ..proto.bindings import Bindings, Wish
 from ..wire import ipv4, mip, tunneld
 from ..wire.reader import Malformed
 from . import events
 from .agent_state import AgentState
-from .events import Authenticate, Count, Hold, Log, Send, Settled, Verify
+from .events import Authenticate, Count, Hold, Log, Release, Send, Settled, Stop, Verify
 from .nodes import Nodes
 from .paths import AgentPaths
 
@@ -266,10 +266,13 @@ class HomeAgent:
             Hold(("tun",), tunneld.SetTun(bytes(4), agent.packet_size)),
             Hold(("uplink", self.uplink), tunneld.SetUplink(self.uplink, "", agent.address, MIP_PORT)),
         ]
-        for node in self.nodes:
-            for prefix in node.prefixes():
-                actions.append(Hold(("deliver",) + prefix, tunneld.SetDeliver(prefix[0], prefix[1])))
+        for prefix in self._delivered():
+            actions.append(Hold(("deliver",) + prefix, tunneld.SetDeliver(prefix[0], prefix[1])))
         return actions
+
+    def _delivered(self):
+        """What the kernel hands to us: the prefixes of all nodes."""
+        return {prefix for node in self.nodes for prefix in node.prefixes()}
 
     def _time_passed(self, event, now_ms):
         actions = []
@@ -281,6 +284,51 @@ class HomeAgent:
 
     def _restored(self, event, now_ms):
         return self._state.restore(event, now_ms)
+
+    def _reconfigured(self, event, now_ms):
+        """Take over what changed; a node that is still there keeps its bindings."""
+        agent, delivered = event.options.agent, self._delivered()
+        resized, self.agent = agent.packet_size != self.agent.packet_size, agent
+        self.bindings.bindings_max, self.bindings.lifetime_max_s = agent.max_bindings, agent.lifetime_max_s
+        gone, moved = self.nodes.configure(event.options)
+        actions = []
+        for node in gone:
+            self.bindings.forget(node)
+            actions += self.paths.forget(node)
+        for node, networks in moved:
+            actions += self.paths.networks_changed(node, networks, now_ms)
+        for node in self.nodes:
+            if self.bindings.drop_others(node, node.associations):
+                actions += self.paths.changed(node, now_ms)
+        actions += [Release(("deliver",) + prefix) for prefix in delivered if prefix not in self._delivered()]
+        if resized:
+            actions += self.paths.resized(agent.packet_size)
+        self._state.divide()
+        for node in self.nodes:
+            self._state.touched(node, now_ms)
+        return actions + self._ground()
+
+    def _commanded(self, event, now_ms):
+        if event.name != "stop":
+            return []
+        return self._state.flush(now_ms) + [Stop()]
+
+    def snapshot(self, now_ms):
+        """What `careof status` shows of this role: plain JSON values, of so many bindings as it can."""
+        rows = []
+        for node in self.nodes:
+            if node.bindings:
+                rows += node.snapshot(now_ms)
+                if len(rows) >= STATUS_ROWS_MAX:
+                    break
+        return {
+            "name": self.name,
+            "home_agent": ipv4.address_text(self.agent.address),
+            "state": "serving",
+            "nodes": len(self.nodes),
+            "bindings": self.bindings.count,
+            "bound": rows[:STATUS_ROWS_MAX],
+        }
 
     def _refused(self, event, now_ms):
         return [Log("error", "tunneld", "refused %s: %s" % (type(event.message).__name__, event.text))]
@@ -295,4 +343,6 @@ RULES = {
     events.Restored: HomeAgent._restored,
     events.Start: HomeAgent._started,
     events.Refused: HomeAgent._refused,
+    events.Reconfigured: HomeAgent._reconfigured,
+    events.Command: HomeAgent._commanded,
 }

@@ -29,14 +29,17 @@ from ..proto.registration import BIND, IDLE, LEAVE, PROVE, Ask
 from ..wire import mip, tunneld
 from . import events
 from .events import Answer, Count, Log, Settled, Stop
+from .router_change import reconfigure
 from .router_moves import ASKED, Moves
 from .router_paths import RouterPaths
 from .router_probes import Probes
 from .router_requests import Requests
+from .router_state import RouterState
 from .router_view import snapshot
 from .uplinks import Uplink
 
-LINK_LOST, ADDRESS_CHANGED, LIFETIME_OVER = "link lost", "address changed", "lifetime over"
+LINK_LOST, ADDRESS_CHANGED = "link lost", "address changed"
+LIFETIME_OVER, STOPPED = "lifetime over", "stopped"
 
 
 class MobileRouter:
@@ -50,15 +53,17 @@ class MobileRouter:
         self.requests = Requests(options, random, self._came_of_request)
         self.moves = Moves(self)
         self.tunneld_is_up = False
+        self.state = RouterState(self)
+        self.options = options
+        self.unix_offset_ms = 0
         self._probes = Probes(self.router, random)
-        self._options = options
         self._next_number = first_number
         self._links = {}  # device -> the last Link
         self._started = False
         self._settle_ms = None  # when Settled is said at the latest; None: it was, or not yet started
         self._goodbye_ms = None  # when Stop is said at the latest; None: nobody asked to stop
         for section in options.uplinks:
-            self._add_uplink(section)
+            self.add_uplink(section)
 
     def handle(self, event, now_ms):
         """Take one event; return the list of actions that it causes."""
@@ -85,12 +90,31 @@ class MobileRouter:
 
     # -- Uplinks
 
-    def _add_uplink(self, section):
+    def add_uplink(self, section):
         uplink = Uplink(section, self._next_number)
         self._next_number += 1
-        self.requests.add(uplink, section, self._options.associations)
+        self.requests.add(uplink, section, self.options.associations)
         self.uplinks.append(uplink)
         return uplink
+
+    def remove_uplink(self, uplink, why, now_ms):
+        """It is not configured any more."""
+        actions = self._uplink_lost(uplink, why, now_ms) if uplink.usable() else []
+        self.uplinks.remove(uplink)
+        self.requests.forget(uplink)
+        self.moves.forget(uplink)
+        return actions
+
+    def renumber(self, uplinks):
+        """After a restart: these got numbers that belong to others."""
+        self._next_number = max([self._next_number] + [u.number + 1 for u in self.uplinks])
+        for uplink in uplinks:
+            uplink.number = self._next_number
+            self._next_number += 1
+
+    def take_options(self, options):
+        self.options, self.router = options, options.router
+        self.paths.router = self.requests.router = self._probes.router = options.router
 
     def _uplink_numbered(self, number):
         for uplink in self.uplinks:
@@ -105,6 +129,11 @@ class MobileRouter:
             if uplink.device == event.device:
                 actions += self._link_of(uplink, event, now_ms)
         return actions
+
+    def look_at_link(self, uplink, now_ms):
+        """What was told last of its device."""
+        link = self._links.get(uplink.device)
+        return self._link_of(uplink, link, now_ms) if link else []
 
     def _link_of(self, uplink, link, now_ms):
         was_usable = uplink.usable()
@@ -158,11 +187,12 @@ class MobileRouter:
         return self.requests.verified(event, now_ms)
 
     def _came_of_request(self, uplink, result, now_ms):
+        self.state.touched()
         return OUTCOMES[type(result)](self, uplink, result, now_ms)
 
     def _granted(self, uplink, result, now_ms):
         if result.kind == LEAVE:
-            return self._said_goodbye()
+            return self._said_goodbye(now_ms)
         uplink.answered(now_ms)
         uplink.refusal = None
         if result.round_trip_ms is not None:
@@ -186,7 +216,7 @@ class MobileRouter:
     def _refused(self, uplink, result, now_ms):
         uplink.refusal = (result.code, mip.describe_code(result.code))
         if result.kind == LEAVE:
-            return self._said_goodbye()
+            return self._said_goodbye(now_ms)
         level = "debug" if result.code == 133 else "warning"
         actions = [Log(level, "registration", "%s: refused: %s" % (uplink.name, uplink.refusal[1]))]
         if result.code == 140 and result.kind == PROVE:
@@ -197,7 +227,7 @@ class MobileRouter:
 
     def _unanswered(self, uplink, result, now_ms):
         if result.kind == LEAVE:
-            return self._said_goodbye() if result.gave_up else []
+            return self._said_goodbye(now_ms) if result.gave_up else []
         actions = [Log("debug", "registration", "%s: %d without an answer" % (uplink.name, result.tries))]
         if result.gave_up:
             uplink.failed(now_ms)
@@ -221,6 +251,10 @@ class MobileRouter:
             elif isinstance(result, liveness.PathDead):
                 uplink.failed(now_ms)
                 actions += [Count("path_dead"), Log("notice", "path", "%s: nothing comes back" % uplink.name)]
+            elif isinstance(result, liveness.PathAlive):
+                if not uplink.live:
+                    actions.append(Log("info", "path", "%s: data passes" % uplink.name))
+                uplink.live = True
         return actions
 
     def _inner_came(self, event, now_ms):
@@ -228,7 +262,6 @@ class MobileRouter:
         round_trip_ms = self._probes.answered(event, now_ms)
         if round_trip_ms is None or uplink is None or uplink.liveness is None:
             return [Count("inner_not_awaited")]
-        uplink.live = True
         return self._tell_liveness(uplink, liveness.ProbeAnswered(round_trip_ms), now_ms)
 
     def _path_unanswered(self, event, now_ms):
@@ -240,7 +273,9 @@ class MobileRouter:
     def _path_answered(self, event, now_ms):
         uplink = self._uplink_numbered(event.path)
         # What comes by a new path may be the home agent's copies: that we can send by it is not said.
-        if uplink is None or uplink.liveness is None or not uplink.live:
+        if uplink is None or uplink.liveness is None:
+            return []
+        if not uplink.live and uplink is not self.moves.carrying:
             return []
         return self._tell_liveness(uplink, liveness.Answered(), now_ms)
 
@@ -281,13 +316,29 @@ class MobileRouter:
     # -- Life
 
     def _wall_clock_set(self, event, now_ms):
+        self.unix_offset_ms = event.offset_ms
         self.requests.wall_clock_set(event.offset_ms)
+        return []
+
+    def _restored(self, event, now_ms):
+        self.state.restored(event)
         return []
 
     def _start(self, event, now_ms):
         self._started = True
         self._settle_ms = now_ms + SETTLE_MAX_MS
-        return self.paths.ground(self.uplinks) + self.paths.carry_by_none()
+        actions = self.state.restore(now_ms) + self.paths.ground(self.uplinks)
+        for uplink in self.uplinks:
+            if uplink.registration.bound:
+                actions += self.paths.uplink_is_usable(uplink) + self.paths.path_is_wanted(uplink)
+        carrying = self.moves.carrying
+        if carrying is None:
+            return actions + self.paths.carry_by_none()
+        return actions + self.paths.carry_by(carrying, now_ms) + self._settled()
+
+    def _reconfigured(self, event, now_ms):
+        self.state.touched()
+        return reconfigure(self, event.options, now_ms)
 
     def _time_passed(self, event, now_ms):
         actions = []
@@ -299,11 +350,11 @@ class MobileRouter:
                 actions += self._tell_liveness(uplink, liveness.Late(), now_ms)
             if uplink.retry_ms is not None and uplink.retry_ms <= now_ms:
                 uplink.retry_ms = None
-                actions += self._link_of(uplink, self._links[uplink.device], now_ms)
+                actions += self.look_at_link(uplink, now_ms)
         if self._settle_ms is not None and now_ms >= self._settle_ms:
             actions += self._settled()
         if self._goodbye_ms is not None and now_ms >= self._goodbye_ms:
-            actions += self._said_goodbye()
+            actions += self._said_goodbye(now_ms)
         return actions
 
     def _follow(self, now_ms):
@@ -313,6 +364,7 @@ class MobileRouter:
         actions = self.moves.steer(now_ms)
         for uplink in self.uplinks:
             actions += self._upkeep(uplink, now_ms)
+        actions += self.state.save(now_ms)
         carrying = self.moves.carrying
         if self._settle_ms is not None and carrying is not None and carrying.live:
             actions += self._settled()
@@ -324,7 +376,7 @@ class MobileRouter:
         bound = uplink.registration.bound
         if bound and uplink.keepalive_ms is not None and uplink.keepalive_ms <= now_ms:
             uplink.keepalive_ms = now_ms + uplink.keepalive_s * 1000
-            actions.append(self._probes.keepalive(uplink))
+            actions += self._probes.keepalive(uplink)
         if not bound and uplink.liveness is not None:
             uplink.left()
         if self._is_idle(uplink) and uplink.prove_ms is not None and uplink.prove_ms <= now_ms:
@@ -379,17 +431,21 @@ class MobileRouter:
             return []
         self._goodbye_ms = now_ms + GOODBYE_MAX_MS
         if carrying is None or not self.tunneld_is_up:
-            return self._said_goodbye()
+            return self._said_goodbye(now_ms)
         return self.requests.tell(carrying, Ask(LEAVE, self.router.home_address, False, True), now_ms)
 
-    def _said_goodbye(self):
+    def _said_goodbye(self, now_ms):
         """Nothing is forwarded any more, and what comes from the LAN goes nowhere else."""
         self._started = False
         self._goodbye_ms = self._settle_ms = None
-        actions = self.paths.carry_by_none(tunneld.GATE_CLOSED)
+        actions = []
         for uplink in self.uplinks:
-            actions += self.paths.uplink_is_gone(uplink)
-        return actions + [Stop()]
+            actions += self.requests.tell(uplink, registration.Withdraw(), now_ms)
+            uplink.left()
+            actions += self.moves.lost(uplink, STOPPED) + self.paths.uplink_is_gone(uplink)
+        self.state.touched()
+        actions += self.paths.carry_by_none(tunneld.GATE_CLOSED)
+        return actions + self.state.save(now_ms) + [Stop()]
 
     # -- Status
 
@@ -412,7 +468,9 @@ OUTCOMES = {
 }
 RULES = {
     events.WallClock: MobileRouter._wall_clock_set,
+    events.Restored: MobileRouter._restored,
     events.Start: MobileRouter._start,
+    events.Reconfigured: MobileRouter._reconfigured,
     events.Late: MobileRouter._time_passed,
     events.Link: MobileRouter._link_told,
     events.Datagram: MobileRouter._datagram_came,

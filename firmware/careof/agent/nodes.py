@@ -7,6 +7,7 @@ still the same SPI, name and way of replay protection keeps its guard.
 from ..crypt import ALGORITHMS
 from ..proto.replay import GUARDS
 from ..wire import ipv4
+from ..wire.tunneld import KIND_MIP_UDP
 
 REFUSAL_GAP_MS = 250  # between two replies 133 of one association: what is repaired in one round trip
 
@@ -68,6 +69,22 @@ class AgentNode:
         """What is delivered to the node: its home address and the networks behind it."""
         return ((self.home_address, 32),) + self.networks
 
+    def snapshot(self, now_ms):
+        """Its bindings for status, one row each."""
+        return [
+            {
+                "node": self.name,
+                "home_address": self.text,
+                "care_of": ipv4.address_text(b.care_of),
+                "tunnel": "mip-udp" if b.kind == KIND_MIP_UDP else "ipip",
+                "peer": "%s:%d" % (ipv4.address_text(b.peer), b.port)
+                if b.port
+                else ipv4.address_text(b.peer),
+                "lifetime_left_s": None if b.never_expires() else b.left_s(now_ms),
+            }
+            for b in self.bindings
+        ]
+
     def describe(self):
         """For a log line: where the node is."""
         ends = [ipv4.address_text(b.care_of) for b in self.bindings]
@@ -92,18 +109,19 @@ class Nodes:
         return len(self._nodes)
 
     def configure(self, options):
-        """Take a configuration. Returns the nodes that it has no more, or with other networks."""
-        before, self._nodes = self._nodes, {}
+        """Take a configuration. Returns (the nodes that it has no more, [(node, its networks before)])."""
+        gone, moved = self._nodes, []
+        self._nodes = {}
         for section in options.nodes:
-            node = AgentNode(section)
-            old = before.get(node.home_address)
-            if old is not None and old.networks == node.networks:
-                del before[node.home_address]
-                old.name = node.name
-                node = old
+            node = gone.pop(section.home_address, None)
+            if node is None:
+                node = AgentNode(section)
+            elif node.networks != tuple(section.mobile_network):
+                moved.append((node, node.networks))
+            node.name, node.networks = section.name, tuple(section.mobile_network)
             self._nodes[node.home_address] = node
             self._associate(node, [options.associations[name] for name in section.association])
-        return list(before.values())
+        return list(gone.values()), moved
 
     def _associate(self, node, sections):
         before, node.associations = node.associations, {}

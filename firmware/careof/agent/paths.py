@@ -110,6 +110,22 @@ class AgentPaths:
                 heapq.heappush(self._leaving, (use.leaves_ms, self._entries, node, use))
         return actions + self._routes(node, tuple(numbers), now_ms)
 
+    def networks_changed(self, node, before, now_ms):
+        """There are other networks behind the node than before: sessions of those that stay go on."""
+        actions = []
+        lost = [prefix for prefix in before if prefix not in node.networks]
+        for use in node.uses:
+            if use.reverse:
+                actions += [release_inner(use.tunnel.number, prefix, ANYWHERE) for prefix in lost]
+                self._inner(node, use, actions)
+        actions += [Release(("route",) + prefix) for prefix in lost]
+        return actions + self.renewed(node, now_ms)
+
+    def resized(self, packet_size):
+        """Another packet size for every path."""
+        self.packet_size = packet_size
+        return [hold_path(t.number, packet_size, 0) for t in self._tunnels.values() if t.users]
+
     def graces_over(self, now_ms):
         """Let go of the tunnels that nodes left long enough ago."""
         actions = []

@@ -46,8 +46,8 @@ class Moves:
     def deadline(self):
         """When steer() may have something to do, in ms, or None."""
         if self.carrying is None or self.carrying.doubtful():
-            left = [uplink for uplink in self._role.uplinks if uplink.usable() and uplink not in self._asked]
-            return self._next_ms if left and self._asked else None
+            left = [uplink for uplink in self._candidates() if uplink.usable() and uplink not in self._asked]
+            return self._next_ms if left and self._asked and self._role.tunneld_is_up else None
         if self._move is not None:
             return self._move.give_up_ms
         return self._return_ms
@@ -66,11 +66,18 @@ class Moves:
         """After a restart: this one carried and still does."""
         self.carrying = uplink
         self._before = uplink.name
+        self._untidy = True
 
     def link_changed(self, uplink):
         """Whatever was asked by it was asked of another network."""
         if uplink in self._asked:
             self._asked.remove(uplink)
+
+    def forget(self, uplink):
+        """It is not configured any more."""
+        self.link_changed(uplink)
+        if self.chosen is uplink:
+            self.chosen = None
 
     def tunneld_is_new(self):
         """What was asked meanwhile was not sent."""
@@ -83,6 +90,7 @@ class Moves:
         if self.carrying is not uplink:
             return []
         self.carrying, self._lost_why, self._asked = None, why, []
+        self._role.state.touched()
         return self._role.paths.carry_by_none()
 
     def refused(self, uplink, now_ms):
@@ -127,34 +135,38 @@ class Moves:
         carrying = self.carrying
         if carrying is not None and not carrying.dead():
             return []
-        ready = [
-            uplink
-            for uplink in self._role.uplinks
-            if uplink is not carrying and uplink.registration.bound and not uplink.dead()
-        ]
+        ready = sorted(self._ready(), key=lambda uplink: (not uplink.live, uplink.preference))
         if not ready:
             return []
-        ready.sort(key=lambda uplink: (not uplink.live, uplink.preference))
         return self._carry(ready[0], self._lost_why if carrying is None else SILENT, now_ms)
 
+    def _ready(self):
+        """The other ones that could carry at once."""
+        others = [uplink for uplink in self._role.uplinks if uplink is not self.carrying]
+        return [uplink for uplink in others if uplink.registration.bound and not uplink.dead()]
+
     def _ask_around(self, now_ms):
-        carrying, role = self.carrying, self._role
+        role = self._role
         if not role.tunneld_is_up:
             return []
-        together = role.router.simultaneous
-        others = [uplink for uplink in role.uplinks if uplink is not carrying]
-        candidates = by_promise(others, now_ms)
-        if carrying is not None:
-            # Without simultaneous bindings the request of another would undo this one.
-            candidates = [carrying] + (candidates if together or carrying.dead() else [])
-        actions = []
-        for uplink in candidates:
+        together, actions = role.router.simultaneous, []
+        others = by_promise([u for u in self._candidates() if u is not self.carrying], now_ms)
+        for uplink in others if self.carrying is None else [self.carrying] + others:
             if uplink not in self._asked and self._may_ask(uplink, now_ms):
                 self._asked.append(uplink)
                 self._next_ms = now_ms + uplink.round_trip.patience_ms()
                 self._untidy = True
                 actions += role.ask_to_bind(uplink, together, True, now_ms)
         return actions
+
+    def _candidates(self):
+        """Whom to ask when nothing sound carries."""
+        carrying, role = self.carrying, self._role
+        if carrying is None:
+            return role.uplinks
+        if self._ready() or not (carrying.dead() or role.router.simultaneous):
+            return [carrying]  # one is enough; without S, the request of another would undo this binding
+        return role.uplinks
 
     def _may_ask(self, uplink, now_ms):
         """Is it this one's turn? Requests of one association would displace one another."""
@@ -211,6 +223,7 @@ class Moves:
         if self.chosen is not uplink:
             self.chosen = None
         self.carrying = uplink
+        self._role.state.touched()
         before, self._before = self._before, uplink.name
         paths = self._role.paths
         actions = paths.path_is_wanted(uplink) + paths.carry_by(uplink, now_ms)

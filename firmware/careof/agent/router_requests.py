@@ -65,6 +65,16 @@ class Requests:
         uplink.association = self.association_of(section, sections)
         uplink.registration = Registration(terms_of(self.router), uplink.association.turn, self._random)
 
+    def still_has(self, uplink, section, sections):
+        """Do an uplink's options name the association that it has?"""
+        fresh = sections[section.association or self.router.association]
+        own = uplink.association.section
+        return fresh.name == own.name and not differs(own, fresh)
+
+    def new_terms(self, uplink):
+        """Ask for what the options say now, from the next request on."""
+        uplink.registration.terms = terms_of(self.router)
+
     def wall_clock_set(self, offset_ms):
         self._clock_offset_ms = offset_ms
         for association in self.associations.values():

@@ -136,6 +136,14 @@ class Bindings:
         self.count -= len(node.bindings)
         node.bindings[:] = []
 
+    def drop_others(self, node, spis):
+        """Bindings made with other associations than these end; were there any?"""
+        stay = [binding for binding in node.bindings if binding.spi in spis]
+        ended = len(node.bindings) - len(stay)
+        self.count -= ended
+        node.bindings[:] = stay
+        return ended > 0
+
     def _ended(self, node, wish):
         if wish.care_of == node.home_address:
             stay = []
