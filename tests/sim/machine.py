@@ -23,9 +23,9 @@ class Machine:
             self.keys.add_key(section.name, section.algorithm, section.key)
         self.saved, self.held = {}, {}
         self.counters, self.answers, self.moves, self.log = {}, [], [], []
-        self.signed = []  # (ms, uplink) of every request or reply sent
         self.settled = self.stopped = False
         self.clock_error_ms = 0
+        self.refuse_with = None  # a home agent that answers every request with this code
         self.role = None
         self._alarm = self._alarm_ms = None
         self.tunneld = Tunneld(world, wires, self.tell, deliver)
@@ -119,8 +119,10 @@ class Machine:
         self.tell(events.Late())
 
     def _send(self, action):
-        self.signed.append((self.world.now_ms, action.uplink))
-        self.tunneld.send_signal(action.uplink, action.destination, action.port, action.data)
+        data = action.data
+        if self.refuse_with is not None:
+            data = self._altered + data[len(self._altered) :]
+        self.tunneld.send_signal(action.uplink, action.destination, action.port, data)
 
     def _send_inner(self, action):
         if self.tunneld.up:
@@ -137,7 +139,11 @@ class Machine:
             self.tunneld.release(action.key)
 
     def _authenticate(self, action):
-        return events.Authenticated(action.token, self.keys.authenticate(action.key, action.data))
+        data = action.data
+        if self.refuse_with is not None:
+            data = data[:1] + bytes((self.refuse_with, 0, 0)) + data[4:]
+            self._altered = data
+        return events.Authenticated(action.token, self.keys.authenticate(action.key, data))
 
     def _verify(self, action):
         genuine = self.keys.verify(action.key, action.data, action.authenticator)

@@ -13,6 +13,7 @@ from collections import namedtuple
 from careof.agent.events import AgentOptions, RouterOptions
 from careof.agent.home_agent import HomeAgent
 from careof.agent.mobile_router import MobileRouter
+from careof.limits import KEEPALIVE_IDENTIFIER
 from careof.wire import icmp, ipv4
 from careof.wire.reader import Malformed
 from machine import Machine
@@ -114,6 +115,7 @@ class Office:
             self._at_agent,
         )
         self.session = Session(self)
+        self.keepalives = []  # when one arrived at the home agent
 
     def open(self, *devices):
         """Start both, with these plugged, and let them find each other."""
@@ -127,11 +129,13 @@ class Office:
     def _at_agent(self, inner):
         """The home agent's kernel: echoes to itself, the server behind it."""
         packet = ipv4.unpack(inner)
-        if packet.destination == AGENT:
+        if packet.destination == self.agent_options.agent.address:
             try:
                 source, destination, echo = icmp.unpack_packet(inner)
             except Malformed:
                 return
+            if echo.identifier == KEEPALIVE_IDENTIFIER:
+                self.keepalives.append(self.world.now_ms)
             if echo.kind == icmp.ECHO_REQUEST:
                 reply = icmp.Echo(icmp.ECHO_REPLY, echo.identifier, echo.sequence, echo.data)
                 self.agent.tunneld.out(icmp.pack_packet(destination, source, reply))

@@ -160,7 +160,9 @@ class MobileRouter:
     def _is_idle(self, uplink):
         """Is it there and not in use, so that it should be proven now and then?"""
         state = uplink.registration
-        return self.tunneld_is_up and uplink.usable() and not state.bound and state.state == IDLE
+        if not self.tunneld_is_up or self.moves.carrying is None:
+            return False  # who is needed is asked for more
+        return uplink.usable() and not state.bound and state.state == IDLE
 
     # -- Registrations
 
