@@ -1,0 +1,313 @@
+"""From a file to a Configuration (option_table has what there is to configure).
+
+Every mistake is reported, with file:line, option, value and what was expected; either the whole is usable or
+nothing of it is taken.
+"""
+
+from ..wire import ipv4
+from . import uci
+from .option_table import BY_KIND, LATER, REQUIRED, SECTIONS, Configuration, Globals, MobileRouter, Uplink
+from .option_types import MIP_PORT
+
+
+class ConfigError(Exception):
+    """A configuration that cannot be used: `messages`, and str() has one a line."""
+
+    def __init__(self, messages):
+        super().__init__("\n".join(messages))
+        self.messages = messages
+
+
+def nearest(word, known):
+    """The known word that a human may have meant, or None."""
+    best, best_distance = None, 3
+    for candidate in sorted(known):
+        distance = _distance(word, candidate)
+        if distance < best_distance:
+            best, best_distance = candidate, distance
+    return best
+
+
+def _distance(one, other):
+    """Insertions, deletions and replacements between two words (Levenshtein)."""
+    row = list(range(len(other) + 1))
+    for i, character in enumerate(one):
+        diagonal, row[0] = row[0], i + 1
+        for j, wanted in enumerate(other):
+            replaced = diagonal + (character != wanted)
+            diagonal = row[j + 1]
+            row[j + 1] = min(replaced, row[j] + 1, row[j + 1] + 1)
+    return row[-1]
+
+
+class _Reading:
+    """One file's way to a Configuration, or to the list of its mistakes."""
+
+    def __init__(self, document):
+        self.path = document.path
+        self.mistakes = []
+        self.found = {row.kind: {} for row in SECTIONS}  # kind -> {name: (record, section)}
+        self._order = {row.kind: [] for row in SECTIONS}
+        for section in document.sections:
+            self._read_section(section)
+
+    def mistake(self, line, why):
+        self.mistakes.append((line, "%s:%d: %s" % (self.path, line, why)))
+
+    def records(self, kind):
+        return [record for record, _ in self._order[kind]]
+
+    def entry_line(self, kind, record, name, value=None):
+        """The line where a section has this option (with this value); its own line if nowhere."""
+        for other, section in self._order[kind]:
+            if other is record:
+                for entry in section.all(name):
+                    if value is None or entry.value == value:
+                        return entry.line
+                return section.line
+        return 1
+
+    def _read_section(self, section):
+        row = BY_KIND.get(section.kind)
+        if row is None:
+            self.mistake(section.line, "config %s: %s" % (section.kind, _expected(section.kind, BY_KIND)))
+            return
+        name = section.name
+        if row.kind == "globals":
+            name = "globals"
+        elif not name:
+            self.mistake(section.line, "config %s: expected a name after it" % row.kind)
+            return
+        if name in self.found[row.kind]:
+            first = self.found[row.kind][name][1].line
+            self.mistake(
+                section.line, "config %s '%s': there is one already, at line %d" % (row.kind, name, first)
+            )
+            return
+        known = {option.name: option for option in row.options}
+        for entry in section.entries:
+            if entry.name not in known:
+                self.mistake(
+                    entry.line, "%s '%s': %s" % (entry.word, entry.name, _expected(entry.name, known))
+                )
+        values = [self._read_option(section, option) for option in row.options]
+        record = row.record(name, *values)
+        self.found[row.kind][name] = (record, section)
+        self._order[row.kind].append((record, section))
+
+    def _read_option(self, section, option):
+        entries = section.all(option.name)
+        if not entries:
+            if option.default is REQUIRED:
+                word = "option" if option.many is None else "list"
+                self.mistake(
+                    section.line,
+                    "config %s '%s': %s '%s' is missing: expected %s"
+                    % (section.kind, section.name, word, option.name, option.type.text),
+                )
+                return None if option.many is None else ()
+            return None if option.default is LATER else option.default
+        if option.many is None:
+            for entry in entries:
+                if entry.word != "option":
+                    self.mistake(entry.line, "list '%s': expected option: it has one value" % option.name)
+            if len(entries) > 1:
+                self.mistake(entries[-1].line, "option '%s': there is one already, at line %d"
+                             % (option.name, entries[0].line))  # fmt: skip
+            return self._read_value(entries[-1], option)
+        if len(entries) > option.many:
+            self.mistake(entries[option.many].line, "list '%s': at most %d" % (option.name, option.many))
+        values = []
+        for entry in entries[: option.many]:
+            value = self._read_value(entry, option)
+            if value in values:
+                self.mistake(
+                    entry.line, "%s '%s' '%s': it is there already" % (entry.word, option.name, entry.value)
+                )
+            elif value is not None:
+                values.append(value)
+        return tuple(values)
+
+    def _read_value(self, entry, option):
+        try:
+            return option.type.read(entry.value)
+        except ValueError:
+            shown = "(%d characters)" % len(entry.value) if option.secret else "'%s'" % entry.value
+            why = "%s '%s' %s: expected %s" % (entry.word, option.name, shown, option.type.text)
+            self.mistake(entry.line, why)
+            return None
+
+
+def _expected(word, known):
+    meant = nearest(word, known)
+    if meant:
+        return "not known: did you mean '%s'?" % meant
+    return "not known: expected one of %s" % ", ".join(sorted(known))
+
+
+# -- What no option shows alone -------------------------------------------------------------------------
+
+
+def _check_references(reading):
+    for row in SECTIONS:
+        for option in row.options:
+            if option.refers is None:
+                continue
+            for record in reading.records(row.kind):
+                value = getattr(record, option.name)
+                for name in value if option.many else (value,):
+                    if name is not None and name not in reading.found[option.refers]:
+                        line = reading.entry_line(row.kind, record, option.name, name)
+                        text = "'%s' '%s': there is no config %s '%s'" % (
+                            option.name,
+                            name,
+                            option.refers,
+                            name,
+                        )
+                        reading.mistake(line, text)
+
+
+def _check_routers(reading):
+    for router in reading.records("mobile_router"):
+        spis = {}
+        for name in router.uplink:
+            if name not in reading.found["uplink"]:
+                continue
+            uplink, section = reading.found["uplink"][name]
+            association = uplink.association or router.association
+            if association is None:
+                reading.mistake(
+                    section.line,
+                    "config uplink '%s': option 'association' is missing: expected here or in "
+                    "mobile_router '%s'" % (name, router.name),
+                )
+            else:
+                _check_spi(reading, spis, association, section.line)
+        contact = router.contact
+        if router.encapsulation == "ipip" and contact is not None and contact[0] != router.home_agent:
+            line = reading.entry_line("mobile_router", router, "encapsulation")
+            reading.mistake(
+                line, "option 'encapsulation' 'ipip': expected auto or udp: the contact is not the home agent"
+            )
+        _check_networks(reading, "mobile_router", [router])
+
+
+def _check_spi(reading, spis, name, line):
+    found = reading.found["association"].get(name)
+    if found is None or found[0].spi is None:
+        return
+    other = spis.setdefault(found[0].spi, name)
+    if other != name:
+        reading.mistake(
+            line, "association '%s': SPI %d is that of '%s': expected another" % (name, found[0].spi, other)
+        )
+
+
+def _check_networks(reading, kind, records):
+    seen = []
+    for record in records:
+        for network in record.mobile_network:
+            for other, owner in seen:
+                if ipv4.overlap(network, other):
+                    text = ipv4.prefix_text(network)
+                    line = reading.entry_line(kind, record, "mobile_network", text)
+                    reading.mistake(
+                        line,
+                        "list 'mobile_network' '%s': it overlaps %s of '%s'"
+                        % (text, ipv4.prefix_text(other), owner.name),
+                    )
+            seen.append((network, record))
+
+
+def _check_nodes(reading):
+    nodes = reading.records("mobile_node")
+    homes = {}
+    for node in nodes:
+        if node.home_address in homes:
+            line = reading.entry_line("mobile_node", node, "home_address")
+            reading.mistake(line, "option 'home_address': it is that of '%s'" % homes[node.home_address])
+        elif node.home_address:
+            homes[node.home_address] = node.name
+        spis = {}
+        for name in node.association:
+            _check_spi(reading, spis, name, reading.entry_line("mobile_node", node, "association", name))
+    _check_networks(reading, "mobile_node", nodes)
+
+
+def _check_devices(reading):
+    devices = {}
+    for uplink in reading.records("uplink"):
+        other = devices.setdefault(uplink.device, uplink.name)
+        if uplink.device and other != uplink.name:
+            line = reading.entry_line("uplink", uplink, "device")
+            reading.mistake(line, "option 'device' '%s': it is that of uplink '%s'" % (uplink.device, other))
+
+
+def _with_contact(router):
+    if router.contact is not None:
+        return router
+    values = dict(zip([option.name for option in BY_KIND["mobile_router"].options], router[1:]))
+    values["contact"] = (router.home_agent, MIP_PORT)
+    return MobileRouter(router.name, *[values[option.name] for option in BY_KIND["mobile_router"].options])
+
+
+def read(document):
+    """The Configuration in a uci.Document. Raises ConfigError with every mistake."""
+    reading = _Reading(document)
+    for check in (_check_references, _check_routers, _check_nodes, _check_devices):
+        check(reading)
+    if reading.mistakes:
+        raise ConfigError([text for _, text in sorted(reading.mistakes)])
+    fields = {row.kind: tuple(reading.records(row.kind)) for row in SECTIONS}
+    fields["globals"] = (fields["globals"] or (Globals("globals", "info"),))[0]
+    fields["mobile_router"] = tuple([_with_contact(router) for router in fields["mobile_router"]])
+    return Configuration(*[fields[row.kind] for row in SECTIONS])
+
+
+def load(path):
+    """The Configuration in a file. Raises ConfigError, OSError."""
+    try:
+        return read(uci.load(path))
+    except uci.UciError as e:
+        raise ConfigError([str(e)])
+
+
+# -- What the roles take from it ------------------------------------------------------------------------
+
+
+def associations(configuration):
+    """{name: association}"""
+    return {association.name: association for association in configuration.association}
+
+
+def _some(configuration, names):
+    known = associations(configuration)
+    return {name: known[name] for name in names}
+
+
+def routers(configuration):
+    """[(mobile_router, its uplinks in its order, {name: association that they use})]"""
+    found = []
+    uplinks = {uplink.name: uplink for uplink in configuration.uplink}
+    for router in configuration.mobile_router:
+        mine = []
+        for name in router.uplink:
+            uplink = uplinks[name]
+            association = uplink.association or router.association
+            mine.append(
+                Uplink(uplink.name, uplink.device, uplink.preference, association, uplink.hysteresis_s)
+            )
+        found.append((router, mine, _some(configuration, [uplink.association for uplink in mine])))
+    return found
+
+
+def agents(configuration):
+    """[(home_agent, mobile nodes, {name: association that they use})]"""
+    nodes = list(configuration.mobile_node)
+    names = [name for node in nodes for name in node.association]
+    return [(agent, nodes, _some(configuration, names)) for agent in configuration.home_agent]
+
+
+def devices(configuration):
+    """The devices of all uplinks."""
+    return [uplink.device for uplink in configuration.uplink]

@@ -1,0 +1,216 @@
+"""The option table: defaults, values, and the words in which mistakes are told."""
+
+from careof.crypt import ALGORITHMS
+from careof.system import option_table, options, uci
+from careof.wire.ipv4 import parse_address, parse_prefix
+
+KEY = "00112233445566778899aabbccddeeff"
+BRANCH = """config mobile_router 'branch'
+	option home_address '10.77.0.2'
+	option home_agent '198.51.100.10'
+	option association 'main'
+	list mobile_network '10.77.1.0/24'
+	list uplink 'lte'
+	list uplink 'wan'
+config uplink 'wan'
+	option device 'eth1'
+	option preference '10'
+	option association 'wan'
+config uplink 'lte'
+	option device 'wwan0'
+config association 'main'
+	option spi '256'
+	option key '%s'
+config association 'wan'
+	option spi '257'
+	option key '%s'
+	option algorithm 'hmac-md5'
+	option replay 'nonces'
+""" % (KEY, KEY)
+AGENT = (
+    """config home_agent 'ha'
+	option address '198.51.100.10'
+config mobile_node 'branch'
+	option home_address '10.77.0.2'
+	list mobile_network '10.77.1.0/24'
+	list association 'main'
+config association 'main'
+	option spi '256'
+	option key '%s'
+"""
+    % KEY
+)
+
+
+def read(text):
+    return options.read(uci.Document(text, "careof"))
+
+
+def mistakes(text):
+    try:
+        read(text)
+    except options.ConfigError as e:
+        return e.messages
+    return []
+
+
+def changed(old, new, text=BRANCH):
+    assert old in text
+    return mistakes(text.replace(old, new))
+
+
+def test_a_router_with_its_defaults():
+    configuration = read(BRANCH)
+    assert configuration.globals.log_level == "info"
+    [(router, uplinks, associations)] = options.routers(configuration)
+    assert router.name == "branch" and router.home_address == parse_address("10.77.0.2")
+    assert router.contact == (parse_address("198.51.100.10"), 434)
+    assert (router.lifetime_s, router.packet_size, router.simultaneous) == (600, 1400, True)
+    assert router.mobile_network == (parse_prefix("10.77.1.0/24"),)
+    assert [uplink.name for uplink in uplinks] == ["lte", "wan"]
+    assert [uplink.association for uplink in uplinks] == ["main", "wan"]
+    assert [uplink.preference for uplink in uplinks] == [100, 10]
+    assert sorted(associations) == ["main", "wan"]
+    assert associations["wan"].key == bytes.fromhex(KEY) and associations["wan"].replay == "nonces"
+    assert sorted(options.devices(configuration)) == ["eth1", "wwan0"]
+    assert options.agents(configuration) == []
+
+
+def test_a_home_agent_with_its_nodes():
+    configuration = read(AGENT)
+    [(agent, nodes, associations)] = options.agents(configuration)
+    assert (agent.lifetime_max_s, agent.max_bindings, agent.udp_tunnelling) == (1800, 1000, True)
+    assert [node.name for node in nodes] == ["branch"] and list(associations) == ["main"]
+
+
+def test_equal_files_are_equal_and_others_differ():
+    assert read(BRANCH) == read("# a comment\n" + BRANCH)
+    assert read(BRANCH) != read(BRANCH.replace("'10'", "'11'"))
+
+
+def test_the_words_of_mistakes():
+    assert changed("'10'\n", "'0'\n") == [
+        "careof:10: option 'preference' '0': expected a number from 1 to 255"
+    ]
+    assert changed("option home_agent", "option home_agnet")[1] == (
+        "careof:3: option 'home_agnet': not known: did you mean 'home_agent'?"
+    )
+    assert "option 'home_agent' is missing" in changed("option home_agent", "option home_agnet")[0]
+    assert changed("config uplink 'lte'", "config uplnk 'lte'") == [
+        "careof:6: 'uplink' 'lte': there is no config uplink 'lte'",
+        "careof:12: config uplnk: not known: did you mean 'uplink'?",
+    ]
+    assert changed("option device 'eth1'", "option device 'eth1/x'") == [
+        "careof:9: option 'device' 'eth1/x': expected a network device, such as wan (1 to 15 characters)"
+    ]
+    assert changed("10.77.1.0/24", "10.77.1.1/24") == [
+        "careof:5: list 'mobile_network' '10.77.1.1/24': expected an IPv4 prefix without bits beyond its "
+        "length, such as 10.77.1.0/24"
+    ]
+    assert changed("option replay 'nonces'", "option replay 'luck'") == [
+        "careof:21: option 'replay' 'luck': expected one of timestamps, nonces"
+    ]
+
+
+def test_all_mistakes_are_told_at_once():
+    text = BRANCH.replace("'256'", "'255'").replace("'eth1'", "''").replace("10.77.0.2", "224.0.0.1")
+    assert len(mistakes(text)) == 3
+
+
+def test_keys_are_never_shown():
+    for wrong in (KEY[:-1], KEY[:-2] + "xx", "secret"):
+        [told] = mistakes(
+            BRANCH.replace("key '%s'\n\toption algorithm" % KEY, "key '%s'\n\toption algorithm" % wrong)
+        )
+        assert wrong not in told and "(%d characters)" % len(wrong) in told
+
+
+def test_references_must_be_there():
+    assert changed("option association 'wan'", "option association 'wlan'") == [
+        "careof:11: 'association' 'wlan': there is no config association 'wlan'"
+    ]
+    told = changed("\toption association 'main'\n", "")
+    assert told == [
+        "careof:11: config uplink 'lte': option 'association' is missing: expected here or in "
+        "mobile_router 'branch'"
+    ]
+
+
+def test_what_must_differ():
+    assert "SPI 256 is that of" in changed("'257'", "'256'")[0]
+    assert changed("'wwan0'", "'eth1'") == ["careof:13: option 'device' 'eth1': it is that of uplink 'wan'"]
+    assert "there is one already, at line 8" in changed("config uplink 'lte'", "config uplink 'wan'")[1]
+    two = AGENT + AGENT[AGENT.index("config mobile_node") : AGENT.index("config association")].replace(
+        "branch", "other"
+    )
+    assert len(mistakes(two)) == 2  # the home address and the network
+    assert (
+        mistakes(two.replace("10.77.1.0/24", "10.77.2.0/24", 1).replace("'10.77.0.2'", "'10.77.0.3'", 1))
+        == []
+    )
+    [_, told] = mistakes(two.replace("10.77.1.0/24", "10.77.0.0/16", 1))
+    assert told.endswith("'10.77.1.0/24': it overlaps 10.77.0.0/16 of 'branch'")
+
+
+def test_a_contact_elsewhere_needs_udp():
+    elsewhere = BRANCH.replace(
+        "\tlist uplink 'lte'", "\toption contact '203.0.113.5:4434'\n\tlist uplink 'lte'"
+    )
+    assert options.routers(read(elsewhere))[0][0].contact == (parse_address("203.0.113.5"), 4434)
+    told = mistakes(
+        elsewhere.replace("\tlist uplink 'lte'", "\toption encapsulation 'ipip'\n\tlist uplink 'lte'")
+    )
+    assert len(told) == 1 and "expected auto or udp" in told[0]
+    for wrong in (
+        "203.0.113.5:",
+        "203.0.113.5:0",
+        "203.0.113.5:65536",
+        "ha.example.net",
+        ":434",
+        "1.2.3.4:5:6",
+    ):
+        assert mistakes(elsewhere.replace("203.0.113.5:4434", wrong)), wrong
+
+
+def test_options_said_twice_and_lists_where_none_is():
+    assert changed("option preference '10'", "option preference '10'\n\toption preference '20'") == [
+        "careof:11: option 'preference': there is one already, at line 10"
+    ]
+    assert changed("option preference '10'", "list preference '10'") == [
+        "careof:10: list 'preference': expected option: it has one value"
+    ]
+    assert changed("list uplink 'wan'", "list uplink 'lte'")[0].endswith("it is there already")
+
+
+def test_every_row_has_help_and_a_default_of_its_own_type():
+    for row in option_table.SECTIONS:
+        assert row.help.endswith(".")
+        for option in row.options:
+            assert option.help and "\n" not in option.help
+            if isinstance(option.default, str) and option.default not in (
+                option_table.REQUIRED,
+                option_table.LATER,
+            ):
+                assert option.type.read(option.default) == option.default
+            elif isinstance(option.default, int) and not isinstance(option.default, bool):
+                assert option.type.read(str(option.default)) == option.default
+
+
+def test_the_algorithms_are_those_of_the_key_provider():
+    rows = {row.kind: row for row in option_table.SECTIONS}
+    option = {option.name: option for option in rows["association"].options}["algorithm"]
+    for name in ALGORITHMS:
+        assert option.type.read(name) == name
+    assert option.type.text == "one of " + ", ".join(sorted(ALGORITHMS))
+
+
+def test_the_examples_are_accepted():
+    folder = __file__.rsplit("/", 1)[0] if "/" in __file__ else "."
+    for name in ("branch", "home_agent"):
+        assert options.load(folder + "/../../packaging/examples/" + name)
+
+
+if __name__ == "__main__":
+    from runner import main
+
+    main(globals())

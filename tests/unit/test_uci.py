@@ -1,0 +1,125 @@
+"""UCI: what is read, what is refused and where, and what a change leaves alone."""
+
+from careof.system import uci
+
+TEXT = """# the branch
+config mobile_router 'branch'   # this one
+\toption lifetime_s '600'     # ten minutes
+\toption packet_size 1400
+\tlist uplink 'wan'
+
+\t# the modem, since March
+\tlist uplink "lte"
+
+config uplink wan
+  option device 'eth0.2'
+"""
+
+
+def document(text=TEXT):
+    return uci.Document(text, "careof")
+
+
+def values(section, name):
+    return [entry.value for entry in section.all(name)]
+
+
+def mistake_of(text):
+    try:
+        document(text)
+    except uci.UciError as e:
+        return str(e)
+    return None
+
+
+def test_sections_options_and_lists_are_read_with_their_lines():
+    branch, wan = document().sections
+    assert (branch.kind, branch.name, branch.line) == ("mobile_router", "branch", 2)
+    assert [(e.word, e.name, e.value, e.line) for e in branch.entries] == [
+        ("option", "lifetime_s", "600", 3),
+        ("option", "packet_size", "1400", 4),
+        ("list", "uplink", "wan", 5),
+        ("list", "uplink", "lte", 8),
+    ]
+    assert values(wan, "device") == ["eth0.2"]
+
+
+def test_quotes_and_escapes():
+    text = "config a b\noption x 'it'\\''s'\noption y \"a \\\" \\\\ #\"\noption z a'b c'\"d\"\noption e ''\n"
+    section = document(text).sections[0]
+    assert [entry.value for entry in section.entries] == ["it's", 'a " \\ #', "ab cd", ""]
+
+
+def test_what_is_not_uci_is_refused_with_its_place():
+    assert mistake_of("option a 'b'\n") == "careof:1: option before any config line"
+    assert mistake_of("config a b\n\noption x 'y\n") == "careof:3: a ' without its other one"
+    assert mistake_of('config a b\noption x "y\\"\n') == 'careof:2: a " without its other one'
+    assert mistake_of("config a b\noption x\n") == "careof:2: expected: option NAME 'VALUE'"
+    assert mistake_of("config a b\noption x y z\n") == "careof:2: expected: option NAME 'VALUE'"
+    assert mistake_of("config\n") == "careof:1: expected: config TYPE ['NAME']"
+    assert mistake_of("konfig a\n") == "careof:1: 'konfig': expected config, option or list"
+    assert mistake_of("config a 'b c'\n") == "careof:1: config a 'b c': names are letters, digits and _"
+    assert mistake_of("config a b\noption x y; reboot\n") == "careof:2: ';' must be quoted"
+    assert "a NUL" in mistake_of("config a b\0\n")
+    assert "at most 4096" in mistake_of("config a b\noption x '" + "y" * 5000 + "'\n")
+    assert "not supported" in mistake_of("config a b\noption x y\\\n")
+
+
+def test_unchanged_text_is_given_back():
+    for text in (TEXT, TEXT[:-1], "", "\n", "# only a comment", TEXT.replace("\n", "\r\n")):
+        assert document(text).text() == text
+
+
+def test_a_value_is_changed_where_it_stands():
+    found = document()
+    found.set_option(found.find("mobile_router", "branch"), "lifetime_s", "it's 1200")
+    assert found.text() == TEXT.replace("'600'", "'it'\\''s 1200'")
+    assert values(found.find("mobile_router", "branch"), "lifetime_s") == ["it's 1200"]
+
+
+def test_options_are_added_and_taken_out():
+    found = document()
+    branch = found.find("mobile_router", "branch")
+    found.set_option(branch, "simultaneous", "0")
+    assert found.text() == TEXT.replace('"lte"\n', "\"lte\"\n\toption simultaneous '0'\n")
+    found.delete(branch, "simultaneous")
+    assert found.text() == TEXT
+    found.set_option(found.find("uplink", "wan"), "preference", "5")
+    assert found.text() == TEXT + "\toption preference '5'\n"
+
+
+def test_a_list_is_replaced_as_a_whole():
+    found = document()
+    branch = found.find("mobile_router", "branch")
+    found.set_list(branch, "uplink", ["lte", "wan", "wwan"])
+    assert values(branch, "uplink") == ["lte", "wan", "wwan"]
+    assert "# the modem, since March" in found.text()
+    found.set_list(branch, "uplink", [])
+    assert values(branch, "uplink") == []
+    assert values(found.find("uplink", "wan"), "device") == ["eth0.2"]
+
+
+def test_sections_are_added_and_taken_out():
+    found = document()
+    found.add_section("uplink", "lte")
+    found.set_option(found.find("uplink", "lte"), "device", "wwan0")
+    assert found.text() == TEXT + "\nconfig uplink 'lte'\n\toption device 'wwan0'\n"
+    found.delete_section(found.find("mobile_router", "branch"))
+    assert [section.name for section in found.sections] == ["wan", "lte"]
+    assert found.text().startswith("# the branch\n\nconfig uplink wan\n")
+
+
+def test_a_value_with_a_line_break_is_not_written():
+    found = document()
+    try:
+        found.set_option(found.sections[0], "x", "a\nconfig evil 'x'")
+        assert False, "written"
+    except ValueError:
+        pass
+    assert found.text() == TEXT
+
+
+if __name__ == "__main__":
+    from runner import main
+
+    main(globals())
