@@ -13,7 +13,7 @@ request that changes nothing. Each has a registration of its own (agent.router_r
 association if one is configured: then they do not wait for one another.
 
 That data passes is found out by data (proto.liveness): tunneld says when packets went out and nothing came
-back, and then probes go through the tunnel (agent.router_probes).
+back, and then probes go through the tunnel (agent.router_watch).
 """
 
 from ..limits import (
@@ -28,14 +28,15 @@ from ..proto import liveness, registration
 from ..proto.registration import BIND, IDLE, LEAVE, PROVE, Ask
 from ..wire import mip, tunneld
 from . import events
-from .events import Answer, Count, Log, Settled, Stop
+from .events import Count, Log, Settled, Stop
 from .router_change import reconfigure
-from .router_moves import ASKED, Moves
+from .router_commands import COMMANDS
+from .router_moves import Moves
 from .router_paths import RouterPaths
-from .router_probes import Probes
 from .router_requests import Requests
 from .router_state import RouterState
 from .router_view import snapshot
+from .router_watch import Watch
 from .uplinks import Uplink
 
 LINK_LOST, ADDRESS_CHANGED = "link lost", "address changed"
@@ -56,7 +57,7 @@ class MobileRouter:
         self.state = RouterState(self)
         self.options = options
         self.unix_offset_ms = 0
-        self._probes = Probes(self.router, random)
+        self.watch = Watch(self, random)
         self._next_number = first_number
         self._links = {}  # device -> the last Link
         self._started = False
@@ -114,9 +115,9 @@ class MobileRouter:
 
     def take_options(self, options):
         self.options, self.router = options, options.router
-        self.paths.router = self.requests.router = self._probes.router = options.router
+        self.paths.router = self.requests.router = self.watch.probes.router = options.router
 
-    def _uplink_numbered(self, number):
+    def uplink_numbered(self, number):
         for uplink in self.uplinks:
             if uplink.number == number:
                 return uplink
@@ -179,7 +180,7 @@ class MobileRouter:
         return actions + self.requests.tell(uplink, Ask(BIND, uplink.address, simultaneous, urgent), now_ms)
 
     def _datagram_came(self, event, now_ms):
-        uplink = self._uplink_numbered(event.uplink)
+        uplink = self.uplink_numbered(event.uplink)
         return self.requests.datagram_came(uplink, event, now_ms) if uplink else []
 
     def _authenticated(self, event, now_ms):
@@ -210,9 +211,9 @@ class MobileRouter:
         if uplink is self.moves.carrying:
             actions += self.paths.carry_by(uplink, now_ms)
         if not renewed or uplink.liveness.state != liveness.QUIET:
-            actions += self._tell_liveness(uplink, liveness.AskNow(), now_ms)
-        what = "renewed" if renewed else "bound"
-        text = "%s: %s for %d s, %s" % (uplink.name, what, result.lifetime_s, tunnel_text(uplink))
+            actions += self.watch.ask(uplink, now_ms)
+        what, how = "renewed" if renewed else "bound", "in UDP" if uplink.udp else "IP in IP"
+        text = "%s: %s for %d s, %s" % (uplink.name, what, result.lifetime_s, how)
         return actions + [Log("info", "registration", text)]
 
     def _refused(self, uplink, result, now_ms):
@@ -235,9 +236,7 @@ class MobileRouter:
             uplink.failed(now_ms)
         if result.tries > 1:
             actions += self.moves.refused(uplink, now_ms)
-        if uplink.liveness is not None:
-            actions += self._tell_liveness(uplink, liveness.AskNow(), now_ms)
-        return actions
+        return actions + self.watch.ask(uplink, now_ms)
 
     def _lapsed(self, uplink, result, now_ms):
         text = "%s: the binding's lifetime is over" % uplink.name
@@ -245,41 +244,14 @@ class MobileRouter:
 
     # -- Liveness
 
-    def _tell_liveness(self, uplink, event, now_ms):
-        actions = []
-        for result in uplink.liveness.handle(event, now_ms):
-            if isinstance(result, liveness.SendProbe):
-                actions += self._probes.probe(uplink, now_ms)
-            elif isinstance(result, liveness.PathDead):
-                uplink.failed(now_ms)
-                actions += [Count("path_dead"), Log("notice", "path", "%s: nothing comes back" % uplink.name)]
-            elif isinstance(result, liveness.PathAlive):
-                if not uplink.live:
-                    actions.append(Log("info", "path", "%s: data passes" % uplink.name))
-                uplink.live = True
-        return actions
-
     def _inner_came(self, event, now_ms):
-        uplink = self._uplink_numbered(event.tunnel)
-        round_trip_ms = self._probes.answered(event, now_ms)
-        if round_trip_ms is None or uplink is None or uplink.liveness is None:
-            return [Count("inner_not_awaited")]
-        return self._tell_liveness(uplink, liveness.ProbeAnswered(round_trip_ms), now_ms)
+        return self.watch.inner_came(event, now_ms)
 
     def _path_unanswered(self, event, now_ms):
-        uplink = self._uplink_numbered(event.path)
-        if uplink is None or uplink.liveness is None:
-            return []
-        return self._tell_liveness(uplink, liveness.Unanswered(), now_ms)
+        return self.watch.path_unanswered(event, now_ms)
 
     def _path_answered(self, event, now_ms):
-        uplink = self._uplink_numbered(event.path)
-        # What comes by a new path may be the home agent's copies: that we can send by it is not said.
-        if uplink is None or uplink.liveness is None:
-            return []
-        if not uplink.live and uplink is not self.moves.carrying:
-            return []
-        return self._tell_liveness(uplink, liveness.Answered(), now_ms)
+        return self.watch.path_answered(event, now_ms)
 
     # -- tunneld
 
@@ -287,28 +259,26 @@ class MobileRouter:
         self.tunneld_is_up = True
         self.moves.tunneld_is_new()
         carrying = self.moves.carrying
-        if carrying is None or carrying.liveness is None:
-            return []
-        return self._tell_liveness(carrying, liveness.AskNow(), now_ms)
+        return [] if carrying is None else self.watch.ask(carrying, now_ms)
 
     def _tunneld_went(self, event, now_ms):
         self.tunneld_is_up = False
         return []
 
     def _route_ran_out(self, event, now_ms):
+        """Our clock and tunneld's differ a little: is there anything left of the binding?"""
         carrying = self.moves.carrying
         if (event.destination, event.length) != (bytes(4), 0) or carrying is None:
             return []
-        return [Count("route_expired"), Log("warning", "path", "the route ran out")] + self.paths.carry_by(
-            carrying, now_ms
-        )
+        actions = [Count("route_expired"), Log("warning", "path", "the route ran out")]
+        return actions + self.paths.carry_by(carrying, now_ms)
 
     def _tunneld_refused(self, event, now_ms):
         message = event.message
         self.paths.was_refused(message)
         actions = [Log("error", "tunneld", "refused %s: %s" % (type(message).__name__, event.text))]
         if isinstance(message, tunneld.SetUplink):
-            uplink = self._uplink_numbered(message.uplink)
+            uplink = self.uplink_numbered(message.uplink)
             if uplink is not None and uplink.usable():
                 uplink.carrier = False
                 actions += self._uplink_lost(uplink, "cannot be opened", now_ms)
@@ -320,6 +290,7 @@ class MobileRouter:
     def _wall_clock_set(self, event, now_ms):
         self.unix_offset_ms = event.offset_ms
         self.requests.wall_clock_set(event.offset_ms)
+        self.state.touched()
         return []
 
     def _restored(self, event, now_ms):
@@ -348,8 +319,7 @@ class MobileRouter:
             at_ms = uplink.registration.deadline()
             if at_ms is not None and at_ms <= now_ms:
                 actions += self.requests.tell(uplink, registration.Late(), now_ms)
-            if uplink.liveness is not None and uplink.liveness.deadline() <= now_ms:
-                actions += self._tell_liveness(uplink, liveness.Late(), now_ms)
+            actions += self.watch.time_passed(uplink, now_ms)
             if uplink.retry_ms is not None and uplink.retry_ms <= now_ms:
                 uplink.retry_ms = None
                 actions += self.look_at_link(uplink, now_ms)
@@ -373,13 +343,9 @@ class MobileRouter:
         return actions
 
     def _upkeep(self, uplink, now_ms):
-        """Proofs of an idle uplink, keepalives of a used one, the end of one that was left."""
+        """Proofs of an idle uplink, the end of the path of one that was left."""
         actions = []
-        bound = uplink.registration.bound
-        if bound and uplink.keepalive_ms is not None and uplink.keepalive_ms <= now_ms:
-            uplink.keepalive_ms = now_ms + uplink.keepalive_s * 1000
-            actions += self._probes.keepalive(uplink)
-        if not bound and uplink.liveness is not None:
+        if not uplink.registration.bound and uplink.liveness is not None:
             uplink.left()
         if self._is_idle(uplink) and uplink.prove_ms is not None and uplink.prove_ms <= now_ms:
             uplink.prove_ms = now_ms + PROVE_MS
@@ -410,30 +376,15 @@ class MobileRouter:
         rule = COMMANDS.get(event.name)
         return rule(self, event.arguments, now_ms) if rule else []
 
-    def _move_asked(self, arguments, now_ms):
-        names = [uplink.name for uplink in self.uplinks]
-        if len(arguments) != 1 or arguments[0] not in names:
-            text = "uplink '%s': expected one of %s" % (
-                " ".join([str(a) for a in arguments]),
-                ", ".join(names),
-            )
-            return [Answer("move", {"error": text})]
-        uplink = self.uplinks[names.index(arguments[0])]
-        if not uplink.usable():
-            text = "uplink %s: %s" % (uplink.name, "no address" if uplink.carrier else "no carrier")
-            return [Answer("move", {"error": text})]
-        carrying = self.moves.carrying
-        answer = {"role": self.name, "from": carrying.name if carrying else None, "to": uplink.name}
-        return self.moves.begin(uplink, ASKED, now_ms) + [Answer("move", answer)]
-
-    def _stop_asked(self, arguments, now_ms):
-        """Deregister all bindings (3.6.1.2: the home address as care-of address), then stop."""
-        carrying = self.moves.carrying
+    def say_goodbye(self, now_ms):
+        """Ask for the end of all bindings, and stop when that was answered."""
         if self._goodbye_ms is not None:
             return []
         self._goodbye_ms = now_ms + GOODBYE_MAX_MS
+        carrying = self.moves.carrying
         if carrying is None or not self.tunneld_is_up:
             return self._said_goodbye(now_ms)
+        # All of them are meant by the home address in the place of a care-of address (3.6.1.2, 3.8.2.2).
         return self.requests.tell(carrying, Ask(LEAVE, self.router.home_address, False, True), now_ms)
 
     def _said_goodbye(self, now_ms):
@@ -456,12 +407,6 @@ class MobileRouter:
         return snapshot(self, now_ms)
 
 
-def tunnel_text(uplink):
-    """How its packets travel, for a log line."""
-    return "in UDP" if uplink.udp else "IP in IP"
-
-
-COMMANDS = {"move": MobileRouter._move_asked, "stop": MobileRouter._stop_asked}
 OUTCOMES = {
     registration.Granted: MobileRouter._granted,
     registration.Refused: MobileRouter._refused,

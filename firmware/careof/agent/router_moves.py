@@ -45,9 +45,11 @@ class Moves:
 
     def deadline(self):
         """When steer() may have something to do, in ms, or None."""
+        if not self._role.tunneld_is_up:
+            return None
         if self.carrying is None or self.carrying.doubtful():
             left = [uplink for uplink in self._candidates() if uplink.usable() and uplink not in self._asked]
-            return self._next_ms if left and self._asked and self._role.tunneld_is_up else None
+            return self._next_ms if left and self._asked else None
         if self._move is not None:
             return self._move.give_up_ms
         return self._return_ms
@@ -101,6 +103,12 @@ class Moves:
 
     def has_the_only_binding(self, uplink, now_ms):
         """The home agent granted a request without S by it: the other bindings are gone."""
+        carrying, planned = self.carrying, self._move is not None and self._move.uplink is uplink
+        if not (planned or carrying in (None, uplink) or carrying.doubtful()):
+            # A renewal from before the move overtook it. Its tunnels still stand at both ends, until who
+            # carries now has asked again.
+            self._untidy = True
+            return []
         actions = []
         for other in self._role.uplinks:
             if other is not uplink:
@@ -179,21 +187,24 @@ class Moves:
 
     def _plan(self, now_ms):
         """The next step of a planned move; or is there reason for one?"""
-        actions = []
-        if self._move is None and self.carrying is not self.chosen:
-            better, self._return_ms = better_than(self.carrying, self._role.uplinks, now_ms)
+        self._return_ms = None
+        if not self._role.tunneld_is_up:
+            return []
+        actions, carrying = [], self.carrying
+        if self._move is None and carrying is not self.chosen:
+            better, self._return_ms = better_than(carrying, self._role.uplinks, now_ms)
             if better is not None:
                 actions += self.begin(better, BETTER, now_ms)
-        move = self._move
-        if move is None or not self._role.tunneld_is_up:
+        if self._move is None:
             return actions
-        uplink = move.uplink
-        registration = uplink.registration
-        if registration.bound and uplink.live:
-            return actions + self._carry(uplink, move.why, now_ms)
-        if now_ms >= move.give_up_ms or uplink.dead():
+        uplink = self._move.uplink
+        if now_ms >= self._move.give_up_ms or uplink.dead():
             return actions + self._give_up("nothing passes by it", now_ms)
-        if not registration.bound and (registration.state == IDLE or registration.ask.kind == PROVE):
+        if carrying.registration.outstanding() and not carrying.registration.ask.simultaneous:
+            return actions  # its renewal would undo what the move asks for
+        if uplink.registration.bound:
+            return actions + (self._carry(uplink, self._move.why, now_ms) if uplink.live else [])
+        if uplink.registration.state == IDLE or uplink.registration.ask.kind == PROVE:
             self._untidy = True
             actions += self._role.ask_to_bind(uplink, self._role.router.simultaneous, False, now_ms)
         return actions

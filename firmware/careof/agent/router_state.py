@@ -125,5 +125,6 @@ class RouterState:
             uplink.round_trip.measured(binding["round_trip_ms"])
         uplink.udp, uplink.keepalive_s = binding["udp"], binding["keepalive_s"]
         uplink.keepalive_ms = now_ms if uplink.udp else None
+        uplink.prove_ms = now_ms
         uplink.live = binding["live"]
         uplink.liveness = Liveness(uplink.round_trip, now_ms)

@@ -15,11 +15,11 @@ def snapshot(role, now_ms):
         "state": role.moves.state(),
         "carrying": carrying.name if carrying else None,
         "chosen": role.moves.chosen.name if role.moves.chosen else None,
-        "uplinks": [_uplink(uplink, carrying, now_ms) for uplink in role.uplinks],
+        "uplinks": [_uplink(uplink, role, now_ms) for uplink in role.uplinks],
     }
 
 
-def _uplink(uplink, carrying, now_ms):
+def _uplink(uplink, role, now_ms):
     registration = uplink.registration
     left_s = None
     if registration.bound and registration.expires_ms is not None:
@@ -32,12 +32,12 @@ def _uplink(uplink, carrying, now_ms):
         "carrier": uplink.carrier,
         "address": ipv4.address_text(uplink.address) if uplink.address else None,
         "gateway": ipv4.address_text(uplink.gateway) if uplink.gateway else None,
-        "carries": uplink is carrying,
+        "carries": uplink is role.moves.carrying,
         "proven": uplink.proven(now_ms),
         "bound": bool(registration.bound),
         "live": bool(uplink.live and not uplink.dead()),
         "tunnel": None if uplink.udp is None else ("mip-udp" if uplink.udp else "ipip"),
-        "nat": uplink.udp,
+        "nat": None if registration.terms.udp_forced else uplink.udp,
         "round_trip_ms": None if round_trip_ms is None else int(round_trip_ms),
         "lifetime_left_s": left_s,
         "last_code": registration.last_code,
