@@ -42,28 +42,86 @@ def table(rows):
         yield "  ".join([cell + " " * (width - len(cell)) for cell, width in zip(row, widths)]).rstrip()
 
 
+# Tables of a status, by the name of the list: (key of a row, heading).
+TABLES = {
+    "uplinks": (
+        ("uplink", "uplink"),
+        ("device", "device"),
+        ("carrier", "carrier"),
+        ("address", "address"),
+        ("gateway", "gateway"),
+        ("carries", "carries"),
+        ("proven", "proven"),
+        ("bound", "bound"),
+        ("live", "live"),
+        ("tunnel", "tunnel"),
+        ("nat", "nat"),
+        ("round_trip_ms", "round trip/ms"),
+        ("lifetime_left_s", "lifetime/s"),
+        ("last_refusal", "last refusal"),
+    ),
+    "bound": (
+        ("node", "node"),
+        ("home_address", "home address"),
+        ("care_of", "care of"),
+        ("tunnel", "tunnel"),
+        ("peer", "peer"),
+        ("lifetime_left_s", "lifetime/s"),
+    ),
+}
+# What a role says of itself comes first in this order; a key that is not here is left to --json.
+ROLE_LINES = (
+    ("state", "state"),
+    ("carrying", "carried by"),
+    ("chosen", "chosen by command"),
+    ("home_address", "home address"),
+    ("home_agent", "home agent"),
+    ("contact", "contact"),
+    ("nodes", "nodes"),
+    ("bindings", "bindings"),
+)
+
+
+def show_status(answer):
+    """Lines for the answer to `status`: careofd itself, then each role with its table."""
+    up_s = answer["up_s"]
+    yield "careofd on %s, up %d:%02d:%02d, tunneld %s" % (
+        answer["interpreter"],
+        up_s // 3600,
+        up_s // 60 % 60,
+        up_s % 60,
+        answer["tunneld"],
+    )
+    for role in answer["roles"]:
+        yield ""
+        yield role["name"]
+        lines = [(label, _cell(role[key])) for key, label in ROLE_LINES if role.get(key) is not None]
+        for line in table(lines):
+            yield "  " + line
+        for key, columns in TABLES.items():
+            if role.get(key):
+                rows = [[heading for _, heading in columns]]
+                rows += [[_cell(row.get(name)) for name, _ in columns] for row in role[key]]
+                for line in table(rows):
+                    yield "  " + line
+
+
 def show_value(name, value, depth=0):
-    """Lines for any JSON value: lists of objects as tables, the rest as `name  value`."""
+    """Lines for any other JSON value: objects as `name  value` in the order of their names."""
     indent = "  " * depth
-    if isinstance(value, dict):
-        if depth:
-            yield indent[2:] + name
-        plain = [(k, v) for k, v in value.items() if not isinstance(v, (dict, list))]
-        if plain:
-            for line in table(plain):
-                yield indent + line
-        for key, inner in value.items():
-            if isinstance(inner, (dict, list)):
-                for line in show_value(key, inner, depth + 1):
-                    yield line
-    elif value and isinstance(value[0], dict):
+    if not isinstance(value, dict):
+        yield "%s%s: %s" % (indent, name, _cell(value))
+        return
+    if depth:
         yield indent[2:] + name
-        columns = sorted(value[0], key=lambda c: c not in ("name", "uplink", "home_address"))
-        cells = [[_cell(row.get(column)) for column in columns] for row in value]
-        for line in table([columns] + cells):
+    plain = sorted([(k, v) for k, v in value.items() if not isinstance(v, dict)])
+    if plain:
+        for line in table(plain):
             yield indent + line
-    else:
-        yield indent[2:] + "%s: %s" % (name, ", ".join([str(v) for v in value]) or "none")
+    for key in sorted(value):
+        if isinstance(value[key], dict):
+            for line in show_value(key, value[key], depth + 1):
+                yield line
 
 
 def _cell(value):
@@ -104,7 +162,7 @@ def main(argv):
     if as_json:
         print(json.dumps(answer))
     elif isinstance(answer, dict):
-        for line in show_value(rest[0], answer):
+        for line in show_status(answer) if rest[0] == "status" else show_value(rest[0], answer):
             print(line)
     else:
         print(answer)
