@@ -71,16 +71,14 @@ class AccessNetwork:
         macs = {end: f"02:00:00:00:{access.outer:02x}:{end:02x}" for end in (1, 2)}
         ends = ((self.name, "up0", 2, 1), ("internet", access.device, 1, 2))
         for node, device, mine, peer in ends:
+            peers = [outer_address(access, host) for host in ((1,) if peer == 1 else (2, 3))]
             # The line is long: nobody asks over it who has an address.
-            peers = (1,) if peer == 1 else (2, 3)
+            known = f"lladdr {macs[peer]} dev {device} nud permanent"
             lab.ip_batch(
                 node,
                 f"link set {device} address {macs[mine]} up",
                 f"address add {outer_address(access, mine)}/28 dev {device}",
-                *(
-                    f"neighbour add {outer_address(access, host)} lladdr {macs[peer]} dev {device} nud permanent"
-                    for host in peers
-                ),
+                *(f"neighbour add {address} {known}" for address in peers),
             )
         lab.ip_batch(
             self.name,

@@ -1,15 +1,16 @@
 """The namespaces of one lab, drawn:
 
-                                 .10          .1      .2    delay    .1
-                              wan0 -- wan   office Ethernet  == 2.5 ms == wan0
-                              |       192.0.2.0/24                           |
-    laptop ------------- branch                                              |
-    10.77.1.10   10.77.1.1 |  wwan0 - wwan  Wi-Fi, NAT       == 10 ms  == wwan0
-                           |  |       192.168.43.0/24                     internet ------- ha --------- intranet
-                           |  |                                              |    198.51.100.0/24   10.78.0.0/24
-                           |  lte0 -- lte   carrier NAT,     == 25 ms  == lte0    .1          .10   .1         .2
-                           |          100.64.7.0/24, slow
-                           +-- one default route for each uplink, by metric
+                         wan0 -- wan    office Ethernet  == 2.5 ms == wan0
+                         |       192.0.2.0/24                          |
+    laptop ------ branch |                                             |
+    .10        .1        wwan0 - wwan   Wi-Fi, NAT       == 10 ms  == wwan0
+      10.77.1.0/24       |       192.168.43.0/24                  internet ------ ha ------ intranet
+                         |                                             | .1      .10 .1        .2
+                         lte0 -- lte    carrier NAT      == 25 ms  == lte0
+                        .10      .1     100.64.7.0/24, slow             198.51.100.0/24  10.78.0.0/24
+
+The branch has one default route for each uplink, by metric, as netifd would give it. The distance of an
+access network lies behind its gateway, where the relay's line is.
 
 Two labs never meet: whatever has a name outside a namespace bears the lab's id (remains.py).
 """
