@@ -1,0 +1,68 @@
+"""./dev docs: the reference pages that are made from the tables in the source."""
+
+import sys
+
+from invoke import task
+
+from .common import ROOT
+
+sys.path.insert(0, str(ROOT / "firmware"))
+
+
+def configuration():
+    """docs/configuration.md from system/option_table."""
+    from careof.system import option_table as table
+
+    parts = [(ROOT / "docs/parts/configuration.md").read_text()]
+    for row in table.SECTIONS:
+        parts.append(f"## {row.kind}\n\n{row.help}\n")
+        parts.append("| option | value | default | what it is |\n|---|---|---|---|")
+        for option in row.options:
+            default = _default(table, option)
+            unit = f", {option.unit}" if option.unit else ""
+            word = "option" if option.many is None else f"list, up to {option.many}"
+            parts.append(
+                f"| `{option.name}` ({word}) | {option.type.text}{unit} | {default} | {option.help} |"
+            )
+        parts.append("")
+    for title, name in (("A branch router", "branch"), ("Its home agent", "home_agent")):
+        text = (ROOT / "packaging/examples" / name).read_text().rstrip()
+        parts.append(f"## {title}\n\n```\n{text}\n```\n")
+    return "\n".join(parts).rstrip() + "\n"
+
+
+def _default(table, option):
+    if option.default is table.REQUIRED:
+        return "required"
+    if option.default is table.LATER or option.default is None:
+        return "see there"
+    if option.default == ():
+        return "none"
+    if isinstance(option.default, bool):
+        return f"`{int(option.default)}`"
+    return f"`{option.default}`"
+
+
+def tunneld():
+    """docs/tunneld.md from wire/tunneld."""
+    from careof.wire import tunneld as table
+
+    head = (ROOT / "docs/parts/tunneld.md").read_text().rstrip()
+    rows = ["| kind | message | to | fields |", "|---|---|---|---|"]
+    for row in table.ROWS:
+        fields = ", ".join(f"{name} {kind}" for name, kind in row.fields) or "-"
+        to = "tunneld" if row.direction == table.TO_TUNNELD else "careofd"
+        rows.append(f"| {row.kind} | {row.name} | {to} | {fields} |")
+    counters = "\n".join(f"- `{name}`" for name in table.COUNTERS)
+    return f"{head}\n\n" + "\n".join(rows) + f"\n\n## Counters, in their order\n\n{counters}\n"
+
+
+PAGES = {"docs/configuration.md": configuration, "docs/tunneld.md": tunneld}
+
+
+@task
+def docs(_):
+    """Write docs/configuration.md and docs/tunneld.md from their tables."""
+    for path, make in PAGES.items():
+        (ROOT / path).write_text(make())
+        print(path)
