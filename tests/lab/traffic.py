@@ -218,11 +218,13 @@ class Ssh(Session):
                 *(f"root@{SERVER}", "echo ready; exec cat"),
                 **dict.fromkeys(("stdin", "stdout", "stderr"), theirs),
             )
+        finally:
+            os.close(theirs)
+        try:
             typist = _Typist(self, ours)
             return self._follow(ours, process, typist.take, typist.tick)
         finally:
             os.close(ours)
-            os.close(theirs)
 
 
 class _Typist:
