@@ -25,13 +25,16 @@ KINDS = {
 
 
 def compile_kind(kind):
-    """Configure (once) and compile one kind. Raises CalledProcessError."""
+    """Configure (once, or when the options changed) and compile one kind. Raises CalledProcessError."""
     folder, options = KINDS[kind]
     environment = dict(os.environ)
     if kind == "fuzz":
         environment["CC"] = "clang"
-    if not (folder / "build.ninja").exists():
-        subprocess.run([BIN / "meson", "setup", *options, folder, ROOT], check=True, env=environment)
+    stamp = folder / "configured-with"
+    if not stamp.exists() or stamp.read_text() != "\n".join(options):
+        wipe = ["--wipe"] if (folder / "build.ninja").exists() else []
+        subprocess.run([BIN / "meson", "setup", *wipe, *options, folder, ROOT], check=True, env=environment)
+        stamp.write_text("\n".join(options))
     subprocess.run([BIN / "meson", "compile", "-C", folder], check=True, env=environment)
 
 
