@@ -1,0 +1,260 @@
+"""The home agent's role, one event at a time. Whole conversations are in tests/sim."""
+
+from careof.agent import events
+from careof.agent import home_agent as module
+from careof.agent.home_agent import Allowance, HomeAgent
+from careof.crypt.soft import SoftProvider
+from careof.limits import PENDING_MAX, REFUSALS_PER_S
+from careof.wire import mip, tunneld
+from office import AGENT, HOME, LAN, Node, agent_options
+from world import Chance
+
+UNIX_MS = 1790000000000
+CARE_OF, OUTSIDE, FORGER = bytes((203, 0, 113, 2)), bytes((203, 0, 113, 77)), bytes((192, 0, 2, 66))
+NTP_S = 2208988800
+SPI = 256
+
+
+class Agent:
+    """The role with a key provider beside it; `sent` are the replies, unpacked."""
+
+    def __init__(self, options=None):
+        self.options = options or agent_options()
+        self.role = HomeAgent(self.options, Chance(1).octets, 1)
+        self.keys = SoftProvider()
+        for section in self.options.associations.values():
+            self.keys.add_key(section.name, section.algorithm, section.key)
+        self.sent, self.held, self.counts, self.saved = [], {}, {}, {}
+        self.others = []
+        self._serial = 0
+        self.tell(events.WallClock(UNIX_MS))
+
+    def tell(self, event, now_ms=0):
+        waiting = [event]
+        while waiting:
+            for action in self.role.handle(waiting.pop(0), now_ms):
+                if isinstance(action, events.Verify):
+                    genuine = self.keys.verify(action.key, action.data, action.authenticator)
+                    waiting.append(events.Verified(action.token, genuine))
+                elif isinstance(action, events.Authenticate):
+                    octets = self.keys.authenticate(action.key, action.data)
+                    waiting.append(events.Authenticated(action.token, octets))
+                elif isinstance(action, events.Send):
+                    self.sent.append((action.destination, action.port, mip.unpack(action.data).message))
+                elif isinstance(action, events.Hold):
+                    self.held[action.key] = action.message
+                elif isinstance(action, events.Release):
+                    del self.held[action.key]
+                elif isinstance(action, events.Count):
+                    self.counts[action.name] = self.counts.get(action.name, 0) + 1
+                elif isinstance(action, events.Save):
+                    self.saved[action.name] = action.value
+                else:
+                    self.others.append(action)
+        return self
+
+    def started(self):
+        return self.tell(events.Start())
+
+    def request(
+        self, flags=mip.FLAG_D | mip.FLAG_T, lifetime_s=600, home=HOME, care_of=CARE_OF, extensions=()
+    ):
+        """A signed request, with an identification later than those before."""
+        self._serial += 1
+        identification = (UNIX_MS // 1000 + NTP_S) << 32 | self._serial
+        message = mip.RegistrationRequest(
+            flags, lifetime_s, home, AGENT, care_of, identification, list(extensions)
+        )
+        data = mip.pack_to_sign(message, SPI, 16)
+        return data + self.keys.authenticate("branch-wan", data)
+
+    def datagram(self, data, source=CARE_OF, port=434, now_ms=0, uplink=1):
+        return self.tell(events.Datagram(uplink, source, port, AGENT, 64, data), now_ms)
+
+    def code(self):
+        return self.sent[-1][2].code if self.sent else None
+
+    def routes(self):
+        return {key[1:]: m.paths for key, m in self.held.items() if key[0] == "route"}
+
+
+def test_the_ground_is_held_at_the_start():
+    agent = Agent().started()
+    assert agent.held["tun",] == tunneld.SetTun(bytes(4), 1400)
+    assert agent.held["uplink", 1] == tunneld.SetUplink(1, "", AGENT, 434)
+    assert {key[1:] for key in agent.held if key[0] == "deliver"} == {(HOME, 32), LAN}
+    assert events.Settled() in agent.others
+
+
+def test_what_is_held_for_a_node_is_said_before_its_reply():
+    agent = Agent().started()
+    order = []
+    data = agent.request()
+    first = agent.role.handle(events.Datagram(1, CARE_OF, 434, AGENT, 64, data), 0)
+    actions = agent.role.handle(events.Verified(first[0].token, True), 0)
+    for action in actions:
+        order.append(type(action))
+    assert order.index(events.Hold) < order.index(events.Authenticate)
+    assert events.Send not in order
+
+
+def test_a_binding_makes_tunnel_path_routes_and_sources():
+    agent = Agent().started()
+    agent.datagram(agent.request())
+    assert agent.code() == 0
+    tunnels = [m for key, m in agent.held.items() if key[0] == "tunnel"]
+    assert tunnels == [tunneld.SetTunnel(2, tunneld.KIND_IPIP, 1, CARE_OF, 0)]
+    assert agent.routes() == {(HOME, 32): (2,), LAN: (2,)}
+    sources = {(m.source, m.source_length) for key, m in agent.held.items() if key[0] == "inner"}
+    assert sources == {(HOME, 32), LAN}
+
+
+def test_without_reverse_tunnelling_nothing_is_taken_from_the_node():
+    agent = Agent().started()
+    agent.datagram(agent.request(flags=mip.FLAG_D))
+    assert agent.code() == 0
+    assert [key for key in agent.held if key[0] == "inner"] == []
+
+
+def test_what_is_not_ours_is_dropped_without_a_word():
+    for name, mutate in (
+        ("request_malformed", lambda a, data: data[:20]),
+        ("request_malformed", lambda a, data: b""),
+        ("not_a_request", lambda a, data: mip.pack(mip.RegistrationReply(0, 1, HOME, AGENT, 1, []))),
+        ("request_unknown_node", lambda a, data: a.request(home=bytes((10, 77, 0, 3)))),
+        ("request_not_authenticated", lambda a, data: data[:24]),
+        ("request_unknown_spi", lambda a, data: data[:26] + bytes((0, 0, 9, 9)) + data[30:]),
+    ):
+        agent = Agent().started()
+        agent.datagram(mutate(agent, agent.request()))
+        assert agent.sent == [] and agent.counts == {name: 1}, (name, agent.counts)
+
+
+def test_another_roles_datagram_is_not_looked_at():
+    agent = Agent().started()
+    agent.datagram(agent.request(), uplink=77)
+    assert agent.sent == [] and agent.counts == {}
+
+
+def test_a_false_authenticator_is_refused_at_a_bounded_rate():
+    agent = Agent().started()
+    for n in range(3 * REFUSALS_PER_S):
+        data = agent.request()
+        agent.datagram(data[:-1] + bytes((data[-1] ^ 1,)), FORGER, now_ms=n)
+    assert len(agent.sent) == REFUSALS_PER_S
+    assert {message.code for _, _, message in agent.sent} == {131}
+    assert agent.counts["request_false_authenticator"] == 3 * REFUSALS_PER_S
+    assert agent.routes() == {}
+
+
+def test_a_refusal_is_no_longer_than_its_request():
+    agent = Agent().started()
+    data = agent.request()
+    reply_size = len(mip.pack_to_sign(mip.RegistrationReply(131, 0, HOME, AGENT, 1, []), SPI, 16)) + 16
+    assert reply_size <= len(data)
+
+
+def test_the_same_request_from_the_same_place_is_answered_the_same():
+    agent = Agent().started()
+    data = agent.request()
+    agent.datagram(data, now_ms=0).datagram(data, now_ms=2000)
+    assert [message.code for _, _, message in agent.sent] == [0, 0]
+    assert agent.sent[1][2].lifetime_s <= 598
+    agent.datagram(data, source=FORGER, now_ms=3000)
+    assert agent.code() == 133
+    assert agent.counts["request_stale"] == 1
+    assert agent.held["tunnel", 2].peer == CARE_OF
+
+
+def test_the_tunnel_follows_only_an_authenticated_request():
+    agent = Agent().started()
+    extension = mip.UdpTunnelRequest(0, 0)
+    agent.datagram(agent.request(extensions=[extension]), OUTSIDE, 40001)
+    agent.datagram(agent.request(extensions=[extension]), OUTSIDE, 40002, now_ms=2000)
+    assert agent.sent[-1][:2] == (OUTSIDE, 40002)
+    ports = [agent.held[key].peer_port for key in agent.held if key[0] == "tunnel"]
+    assert sorted(ports) == [40001, 40002]  # the old one has its grace
+    agent.tell(events.Late(), agent.role.deadline())
+    agent.tell(events.Late(), 4100)
+    assert [agent.held[key].peer_port for key in agent.held if key[0] == "tunnel"] == [40002]
+
+
+def test_a_proof_binds_nothing():
+    agent = Agent().started()
+    agent.datagram(agent.request(extensions=[mip.NO_CHANGE]))
+    assert agent.code() == 0 and agent.sent[-1][2].lifetime_s == 600
+    assert agent.routes() == {}
+
+
+def test_an_expired_binding_is_gone_with_all_that_was_held():
+    agent = Agent().started()
+    before = dict(agent.held)
+    agent.datagram(agent.request(lifetime_s=10))
+    agent.tell(events.Late(), 10000)
+    assert agent.routes() == {}
+    agent.tell(events.Late(), 13000)
+    assert agent.held == before
+
+
+def test_unanswered_questions_are_bounded_and_forgotten():
+    agent = Agent().started()
+    for _ in range(PENDING_MAX):
+        agent.role.handle(events.Datagram(1, CARE_OF, 434, AGENT, 64, agent.request()), 0)
+    full = agent.role.handle(events.Datagram(1, CARE_OF, 434, AGENT, 64, agent.request()), 100)
+    assert full == [events.Count("request_too_many")]
+    later = agent.role.handle(events.Datagram(1, CARE_OF, 434, AGENT, 64, agent.request()), 5000)
+    assert isinstance(later[0], events.Verify)
+
+
+def test_what_it_knows_survives_a_restart_under_the_same_numbers():
+    agent = Agent().started()
+    data = agent.request()
+    agent.datagram(data)
+    agent.tell(events.Late(), agent.role.deadline())
+    assert len(agent.saved) == 1
+    other = Agent()
+    for name, value in agent.saved.items():
+        other.tell(events.Restored(name, value), 1000)
+    other.tell(events.Start(), 1000)
+    assert {key: m for key, m in other.held.items() if key[0] != "route"} == {
+        key: m for key, m in agent.held.items() if key[0] != "route"
+    }
+    assert other.routes() == agent.routes()
+    other.datagram(data, FORGER, now_ms=1000)
+    assert other.code() == 133
+
+
+def test_damaged_state_is_left_out():
+    for value in (5, [5], [["zz", [], []]], [[HOME.hex(), [[SPI, "timestamps", []]], []]]):
+        agent = Agent()
+        agent.tell(events.Restored("home_agent-ha.2", value))
+        assert agent.counts.get("state_unreadable") == 1, value
+        agent.started().datagram(agent.request())
+        assert agent.code() == 0
+
+
+def test_status_lists_so_many_and_counts_all():
+    nodes = [Node("n%d" % n, bytes((10, 78, 0, n)), (), ("branch-wan",)) for n in range(8)]
+    kept = agent_options()
+    agent = Agent(type(kept)(kept.agent, nodes, kept.associations)).started()
+    for node in nodes:
+        agent.datagram(agent.request(home=node.home_address))
+    before, module.STATUS_ROWS_MAX = module.STATUS_ROWS_MAX, 5
+    try:
+        snapshot = agent.role.snapshot(1000)
+    finally:
+        module.STATUS_ROWS_MAX = before
+    assert (snapshot["nodes"], snapshot["bindings"], len(snapshot["bound"])) == (8, 8, 5)
+    assert snapshot["bound"][0]["lifetime_left_s"] == 599
+
+
+def test_an_allowance_is_for_each_second():
+    allowance = Allowance(2)
+    assert [allowance.take(0), allowance.take(1), allowance.take(2)] == [True, True, False]
+    assert allowance.take(1001)
+
+
+if __name__ == "__main__":
+    from runner import main
+
+    main(globals())
