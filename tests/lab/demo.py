@@ -10,6 +10,7 @@ from pathlib import Path
 
 from . import report, view
 from .failover import PlainNat
+from .process import CommandFailed
 from .product import Careof
 from .story import Story
 from .topology import ROOT, Lab
@@ -39,6 +40,9 @@ def main(arguments):
     except KeyboardInterrupt:
         print("\ninterrupted; the lab is gone", file=sys.stderr)
         return 130
+    except (CommandFailed, TimeoutError) as e:
+        print(f"demo: {e}; logs: {FOLDER / 'logs'}", file=sys.stderr)
+        return 1
 
 
 def run(options):

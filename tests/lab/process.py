@@ -5,7 +5,8 @@ import sys
 import threading
 import time
 
-RESPAWN_PAUSE_S = 0.02  # a service that ends at once is not to take a whole core
+# A service that ran for a while is started again at once, one that ends at once after longer and longer.
+RESPAWN_PAUSES_S, RAN_FOR_A_WHILE_S = (0.01, 0.2, 1), 1
 RESPAWNS_A_SERVICE = 200
 STOP_PATIENCE_S = 5
 
@@ -42,9 +43,11 @@ class Service:
             return self._start(stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
 
     def _keep(self):
+        short = 0  # times in a row that it ended at once
         while len(self.starts) <= RESPAWNS_A_SERVICE:
             self.process.wait()
-            if self._stopping.wait(RESPAWN_PAUSE_S):
+            short = 0 if time.time() - self.starts[-1] > RAN_FOR_A_WHILE_S else short + 1
+            if self._stopping.wait(RESPAWN_PAUSES_S[min(short, len(RESPAWN_PAUSES_S) - 1)]):
                 return
             self.process = self._begin()
         print(f"lab: {self.name} ended {RESPAWNS_A_SERVICE} times: see {self.log_path}", file=sys.stderr)

@@ -20,7 +20,8 @@ LOOK_S = 0.05
 FLIGHT_S = 0.3  # until an answer is in: packets sent later do not count to a step
 FLAPS, FLAP_S = 4, 0.4
 
-# uplink: where the step should end, None for where it began; needs: the service that it kills
+# uplink: where the step should end, None for where it began, ANY; needs: the service that it kills
+ANY = "any"
 Step = namedtuple("Step", "name kind uplink act undo needs", defaults=(None, None))
 # from_, to: as seen; begin, end: Unix times
 Move = namedtuple("Move", "name kind from_ to begin end arrived")
@@ -56,7 +57,9 @@ STEPS = (
         lambda lab, means: lab.uplinks["lte"].speak(),
     ),
     Step("the office cable is in again", "planned", "wan", lambda lab, means: lab.uplinks["wan"].plug()),
-    Step(f"the office cable flaps, {FLAPS} times", "flapping", "wan", _flap),
+    # A means may well stay away from a line that flaps, until somebody says that it is sound again.
+    Step(f"the office cable flaps, {FLAPS} times", "flapping", ANY, _flap),
+    Step("an operator asks for the office line", "planned", "wan", lambda lab, means: means.move("wan")),
     Step("kill -9 careofd", "crash", None, _kill("careofd"), None, "careofd"),
     Step("kill -9 tunneld", "crash", None, _kill("tunneld"), None, "tunneld"),
     Step(
@@ -102,19 +105,19 @@ class Story:
 
     def take(self, step):
         """One step; the Move that it was."""
-        from_ = self.means.uplink()
+        lab, from_ = self.lab, self.means.uplink()
         self.view.begins(step)
         begin = time.time()
-        step.act(self.lab, self.means)
+        step.act(lab, self.means)
         target = step.uplink or from_
-        arrived = self._wait(lambda: self.means.uplink() == target)
+        arrived = self._wait(lambda: self.means.uplink() in (target, *(lab.uplinks if target == ANY else ())))
         arrived = self._wait(self._steady) and arrived
         time.sleep(max(FLIGHT_S, LASTS_S - (time.time() - begin)))
         move = Move(step.name, step.kind, from_, self.means.uplink(), begin, time.time() - FLIGHT_S, arrived)
         self.moves.append(move)
         self.view.moved(move, self.measured(move))
         if step.undo:
-            step.undo(self.lab, self.means)
+            step.undo(lab, self.means)
         return move
 
     def measured(self, move):
