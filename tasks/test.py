@@ -62,7 +62,9 @@ def sanitized(rows):
         rows.skip("tunneld under sanitizers", "not built: the suite 'native' builds it")
         return
     files = sorted((ROOT / "tests/host").glob("test_tunneld_*.py"))
-    rows.step("tunneld under sanitizers", BIN / "pytest", "-q", *files, env={"CAREOF_TUNNELD": str(binary)})
+    # Leaks are looked for by the fuzzers: the leak detector wants ptrace(), which the filter refuses.
+    environment = {"CAREOF_TUNNELD": str(binary), "ASAN_OPTIONS": "detect_leaks=0"}
+    rows.step("tunneld under sanitizers", BIN / "pytest", "-q", *files, env=environment)
 
 
 SUITES = {
