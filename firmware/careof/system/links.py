@@ -9,7 +9,7 @@ from ..wire import netlink
 from ..wire.reader import Malformed
 from . import sockets
 
-DATAGRAM_MAX = 32768  # what the kernel puts into one datagram of a dump at most (netlink(7))
+DATAGRAM_MAX = 16384  # a dump's datagrams are as long as who reads them takes, and one event's 8192 at most
 TURN_MAX = 16  # datagrams read before others have their turn
 DUMPS = (netlink.ASK_LINK, netlink.ASK_ADDRESS, netlink.ASK_ROUTE)
 

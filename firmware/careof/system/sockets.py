@@ -1,7 +1,8 @@
 """Where the two interpreters' sockets differ, and nothing else.
 
-MicroPython's unix port takes raw sockaddr octets, has no recv_into() but readinto(), answers "would
-block" of readinto() with None, and has no names for what is rarer than TCP and UDP.
+MicroPython's unix port takes raw sockaddr octets, has no recv_into(), and has no names for what is rarer than
+TCP and UDP. Its readinto() is no recv_into(): it goes on until the buffer is full or nothing is left, and so
+glues datagrams together.
 """
 
 import socket
@@ -58,7 +59,14 @@ if MICROPYTHON:
 
     def receive_into(sock, buffer):
         """Octets received into buffer; 0 at the end of a stream; WOULD_BLOCK. Raises OSError."""
-        return sock.readinto(buffer)
+        try:
+            data = sock.recv(len(buffer))
+        except OSError as e:
+            if e.errno == EAGAIN:
+                return WOULD_BLOCK
+            raise
+        buffer[: len(data)] = data
+        return len(data)
 
 else:
 

@@ -19,7 +19,7 @@ RETRY_SLOW_MS = 1000  # and after RETRY_QUICK attempts
 RETRY_QUICK = 250
 QUEUE_MAX = 8192  # messages; a replay of 1,000 bindings is about 6,000
 REMEMBERED = 256  # messages whose failure can still be told from their number
-BUFFER_SIZE = 65536
+BUFFER_SIZE = 8192  # tunneld hands up no signal longer than 4096 octets
 TURN_MAX = 64  # messages read before others have their turn
 
 AWAY, GREETED, UP = "away", "greeted", "up"
