@@ -57,7 +57,6 @@ class AccessNetwork:
 
     def __init__(self, lab, access):
         self.lab, self.access, self.name = lab, access, access.name
-        self._public = 2
         self._control = lab.folder / f"{access.name}.relay"
 
     def build(self):
@@ -87,7 +86,7 @@ class AccessNetwork:
             f"route add blackhole {access.network} metric 999",  # while the branch's cable is out
         )
         if access.nat:
-            self._translate()
+            self._translate(outer_address(access, 2))
         else:
             lab.ip_batch("internet", f"route add {access.network} via {outer_address(access, 2)}")
         for device, rate_mbit in (("access0", access.down_mbit), ("up0", access.up_mbit)):
@@ -101,9 +100,8 @@ class AccessNetwork:
         shown = (("up0", self.name), (self.access.device, "internet"))
         return all(self.lab.run(node, "ip", "-br", "link", "show", dev, check=False) for dev, node in shown)
 
-    def _translate(self):
-        rules = NAT % outer_address(self.access, self._public)
-        self.lab.run(self.name, "nft", "-f", "-", text="flush ruleset\n" + rules)
+    def _translate(self, address):
+        self.lab.run(self.name, "nft", "-f", "-", text="flush ruleset\n" + NAT % address)
 
     def _shape(self, device, rate_mbit):
         tbf = ("tbf", "rate", f"{rate_mbit}mbit", "burst", "32k", "latency", f"{QUEUE_MS}ms")
@@ -135,8 +133,9 @@ class AccessNetwork:
         """The NAT forgets what it knew, and translates to another public address from now on."""
         if not self.access.nat:
             raise ValueError(f"{self.name} has no NAT")
-        self._public = 5 - self._public  # 2 and 3 take turns
-        self._translate()
+        first, second = (outer_address(self.access, host) for host in (2, 3))
+        rules = self.lab.run(self.name, "nft", "list", "ruleset")
+        self._translate(second if f"snat to {first}" in rules else first)
         self.lab.run(self.name, "conntrack", "-F", check=False)
 
     def delay(self, one_way_us):

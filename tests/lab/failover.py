@@ -65,6 +65,9 @@ class PlainNat:
             return next((access.name for access in ACCESS if access.device == device), None)
         return None
 
+    def resident_kb(self):
+        return {}
+
     def move(self, uplink):
         """An operator's wish, until that uplink fails."""
         device = next(access.device for access in ACCESS if access.name == uplink)

@@ -97,7 +97,7 @@ class Careof:
                 *(prefix + "careofd", node, MICROPYTHON, "-m", "careof.main"),
                 *("--config", run / "careof", "--run", run),
             )
-        wait_until(self.uplink, CONNECT_S, "careof of the branch")
+        wait_until(self.connected, CONNECT_S, "careof of the branch")
         self.interpreter = self.status("branch")["interpreter"]
 
     def _serve(self, name, node, *command):
@@ -128,17 +128,29 @@ class Careof:
     def status(self, end):
         return self.ask(end, "status")
 
-    def router(self):
-        """What the branch's careofd says of its role, or None while it says nothing."""
-        with contextlib.suppress(OSError, ValueError):
-            return self.status("branch")["roles"][0]
-        return None
-
     def uplink(self):
-        """Name of the uplink that carries, or None."""
-        router = self.router()
-        return router["carrying"] if router and router["state"] in ("connected", "moving") else None
+        """Name of the uplink that carries, or None. Raises OSError when careofd is away."""
+        router = self.status("branch")["roles"][0]
+        return router["carrying"] if router["state"] in ("connected", "moving") else None
+
+    def connected(self):
+        with contextlib.suppress(OSError):
+            return self.uplink() is not None
+        return False
 
     def move(self, uplink):
         """An operator's wish, until that uplink fails."""
         self.ask("branch", "move", uplink)
+
+    def resident_kb(self):
+        """{service: resident memory} of all processes that run now."""
+        return {name: memory_kb(service.process.pid) for name, service in self.services.items()}
+
+
+def memory_kb(pid):
+    """Resident memory of a process and its children (tunneld's helper)."""
+    total = 0
+    for process in [str(pid), *Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]:
+        lines = Path(f"/proc/{process}/status").read_text().splitlines()
+        total += sum(int(line.split()[1]) for line in lines if line.startswith("VmRSS:"))
+    return total

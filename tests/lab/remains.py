@@ -42,16 +42,14 @@ def namespace_of(lab_id, node):
     return f"{PREFIX}{lab_id}-{node}"
 
 
-def make_folder():
-    """A new lab's id; its folder exists and names this process as owner."""
-    while True:
-        lab_id = secrets.token_hex(3)
-        try:
-            folder_of(lab_id).mkdir(mode=0o755)
-        except FileExistsError:
-            continue
-        own(lab_id)
-        return lab_id
+def new_id():
+    return secrets.token_hex(3)
+
+
+def make_folder(lab_id):
+    """A new lab's folder, which names this process as owner. Raises FileExistsError."""
+    folder_of(lab_id).mkdir(mode=0o755)
+    own(lab_id)
 
 
 def own(lab_id):

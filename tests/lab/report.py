@@ -16,6 +16,8 @@ from .measure import per_slot
 from .view import where
 
 SLOT_S = 0.2
+RATE_FULL_MBIT, LATENCY_FULL_MS = 14, 5000  # of the axes
+NAMED_FROM_S = 0.8  # what carries for less is not named in the plot
 COLOURS = {"wan": "#2a9d8f", "wwan": "#e9a23b", "lte": "#7b6dc9", None: "#c0392b"}
 KIND_COLOURS = {
     "planned": "#2a9d8f",
@@ -111,8 +113,8 @@ def draw(story):
     times = [i * SLOT_S for i in range(len(series[0]))]
     rates.stackplot(times, *series, labels=("download", "iperf3"), colors=("#8ecae6", "#219ebc"), step="post")
     rates.set_ylabel("through to the user, Mb/s")
-    rates.set_ylim(0, 14)
-    rates.legend(loc="upper right", ncols=2, frameon=False)
+    rates.set_ylim(0, RATE_FULL_MBIT)
+    rates.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
     answers = [answer for answer in story.ping.answers.all if begin <= answer.at <= end]
     trips.plot(
         [a.at - begin for a in answers],
@@ -122,7 +124,7 @@ def draw(story):
         color="#023047",
     )
     trips.set_yscale("log")
-    trips.set_ylim(2, 5000)
+    trips.set_ylim(2, LATENCY_FULL_MS)
     trips.set_ylabel("ping's round trip, ms")
     trips.set_xlabel("seconds")
     for axes in (rates, trips):
@@ -131,7 +133,7 @@ def draw(story):
         axes.grid(alpha=0.3)
     for move in story.moves:
         mark(figure, rates, trips, story, move)
-    figure.suptitle(f"{story.means.name}: {story.survived()} of {story.started()} sessions survived", y=0.98)
+    figure.suptitle(f"{story.means.name}: {story.survived()} of {story.started()} sessions survived", y=1.0)
     picture = io.BytesIO()
     figure.savefig(picture, format="png", bbox_inches="tight")
     plt.close(figure)
@@ -140,14 +142,22 @@ def draw(story):
 
 def ground(axes, story):
     """The uplink that carries, as the colour behind."""
-    changes = [(story.began, story.moves[0].from_ if story.moves else None)]
-    for move in story.moves:
-        changes.append(((move.begin + move.end) / 2 if move.from_ == move.to else move.begin, move.to))
-    changes.append((story.ended, None))
-    for (at, uplink), (until, _) in itertools.pairwise(changes):
+    before = [uplink for at, uplink in story.carried if at <= story.began][-1:]
+    changes = [(story.began, *before)] if before else []
+    changes += [change for change in story.carried if story.began < change[0] < story.ended]
+    for (at, uplink), (until, _) in itertools.pairwise([*changes, (story.ended, None)]):
         axes.axvspan(at - story.began, until - story.began, color=COLOURS.get(uplink), alpha=0.12, lw=0)
-        if uplink and axes.get_ylim()[1] < 100 and until - at > 1.5:
-            axes.text(at - story.began + 0.15, 13, uplink, color=COLOURS[uplink], va="top", weight="bold")
+        if uplink and axes.get_ylim()[1] < LATENCY_FULL_MS and until - at > NAMED_FROM_S:
+            middle = (at + until) / 2 - story.began
+            axes.text(
+                middle,
+                RATE_FULL_MBIT * 0.95,
+                uplink,
+                color=COLOURS[uplink],
+                va="top",
+                ha="center",
+                weight="bold",
+            )
 
 
 def mark(figure, rates, trips, story, move):

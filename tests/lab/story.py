@@ -7,16 +7,17 @@ cost is read from the pings between its beginning and its end; the sessions tell
 
 import contextlib
 import itertools
+import threading
 import time
 from collections import namedtuple
 
 from .traffic import STALL_S, Download, Iperf, Ping, Servers, Ssh
 
 PATIENCE_S = 12  # for a step; after that the story goes on, and the sessions say what it cost
-LASTS_S = 2  # at least, so that a reader of the timeline can tell the moves apart
+LASTS_S = 3  # at least, so that a reader of the timeline can tell the moves apart
 STEADY_S = 0.6  # pings are answered for so long without a gap of STEADY_GAP_S: connected again
 STEADY_GAP_S = 0.15
-LOOK_S = 0.05
+LOOK_S = 0.1
 FLIGHT_S = 0.3  # until an answer is in: packets sent later do not count to a step
 FLAPS, FLAP_S = 4, 0.4
 
@@ -47,12 +48,12 @@ STEPS = (
     Step("the office cable is plugged in", "planned", "wan", lambda lab, means: lab.uplinks["wan"].plug()),
     Step("the office cable is pulled", "cable", "wwan", lambda lab, means: lab.uplinks["wan"].unplug()),
     Step(
-        "the Wi-Fi's NAT forgets, and has another address",
+        "the Wi-Fi's NAT forgets",
         *("rebinding", "wwan", lambda lab, means: lab.uplinks["wwan"].rebind()),
     ),
     Step("an operator asks for LTE", "planned", "lte", lambda lab, means: means.move("lte")),
     Step(
-        "LTE dies silently, its link stays up",
+        "LTE dies silently",
         *("silent", "wwan", lambda lab, means: lab.uplinks["lte"].silence()),
         lambda lab, means: lab.uplinks["lte"].speak(),
     ),
@@ -76,6 +77,9 @@ class Story:
     def __init__(self, lab, means, view):
         self.lab, self.means, self.view = lab, means, view
         self.moves = []
+        self.uplink = None  # which carries, as far as anybody says
+        self.carried = []  # [(time, uplink)] of every change
+        self._watching = threading.Event()
         self.began = self.ended = None
         self.sessions = []
 
@@ -86,12 +90,14 @@ class Story:
         servers = Servers(lab)
         self.view.note(f"starting {means.name}")
         means.start()
+        threading.Thread(target=self._watch, name="uplink", daemon=True).start()
         self.ssh, self.ping, self.iperf = Ssh(lab), Ping(lab), Iperf(lab)
         self.download = Download(lab, servers.content)
         self.sessions = [self.ssh, self.download, self.iperf, self.ping]
         for session in self.sessions:
             session.begin()
         self._wait(lambda: all(s.idle_s() < 1 and (s.samples or s is self.ping) for s in self.sessions))
+        self._wait(lambda: self.uplink == "wwan")
         self._wait(self._steady)
         self.began = time.time()
         self.view.note("an SSH session, a download, an iperf3 flow and pings are under way")
@@ -105,15 +111,16 @@ class Story:
 
     def take(self, step):
         """One step; the Move that it was."""
-        lab, from_ = self.lab, self.means.uplink()
+        lab, from_ = self.lab, self.uplink
         self.view.begins(step)
         begin = time.time()
+        self.uplink = None  # until it is said again
         step.act(lab, self.means)
         target = step.uplink or from_
-        arrived = self._wait(lambda: self.means.uplink() in (target, *(lab.uplinks if target == ANY else ())))
+        arrived = self._wait(lambda: self.uplink in (target, *(lab.uplinks if target == ANY else ())))
         arrived = self._wait(self._steady) and arrived
         time.sleep(max(FLIGHT_S, LASTS_S - (time.time() - begin)))
-        move = Move(step.name, step.kind, from_, self.means.uplink(), begin, time.time() - FLIGHT_S, arrived)
+        move = Move(step.name, step.kind, from_, self.uplink, begin, time.time() - FLIGHT_S, arrived)
         self.moves.append(move)
         self.view.moved(move, self.measured(move))
         if step.undo:
@@ -129,6 +136,7 @@ class Story:
         with contextlib.suppress(TimeoutError):
             self._wait(lambda: all(time.time() - s.idle_s() > last for s in self.sessions), STALL_S)
         self.ended = time.time()
+        self._watching.set()
         for session in self.sessions:
             session.end()
 
@@ -169,6 +177,7 @@ class Story:
                 "survived": self.survived(),
                 "each": {s.name: {"started": s.started, "survived": s.survived} for s in self.sessions},
             },
+            "resident_kb": self.means.resident_kb(),
             "bytes_verified": self.download.bytes_verified,
             "uplinks": {
                 name: {"round_trip_ms": uplink.access.delay_us * 2 / 1000}
@@ -177,6 +186,16 @@ class Story:
         }
 
     # -- Waiting
+
+    def _watch(self):
+        """Ask again and again which uplink carries."""
+        while not self._watching.wait(LOOK_S):
+            try:
+                self.uplink = self.means.uplink()
+            except OSError:  # there is nobody to ask: the packets go on as they did
+                continue
+            if not self.carried or self.carried[-1][1] != self.uplink:
+                self.carried.append((time.time(), self.uplink))
 
     def _wait(self, true, patience_s=PATIENCE_S):
         """Wait until true(), at most patience_s; whether it became so."""

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from . import remains
 from .access import ACCESS, AccessNetwork
-from .process import Service, end, run
+from .process import Service, run
 
 ROOT = Path(__file__).resolve().parents[2]
 RELAY = ROOT / "build/tests/lab/relay"
@@ -49,16 +49,17 @@ ENDS = ("laptop", "intranet")
 class Lab:
     """The namespaces, from enter to exit; what runs in them is ended with them."""
 
-    def __init__(self):
-        self.id = None
-        self.uplinks = {}
+    def __init__(self, lab_id=None):
+        """A new lab, for `with`; or one that stands already, to look at and to do things to."""
+        self.id = lab_id or remains.new_id()
+        self.folder = remains.folder_of(self.id)
+        self.uplinks = {access.name: AccessNetwork(self, access) for access in ACCESS}
         self.services = []
         self._watchdog = None
 
     def __enter__(self):
         remains.sweep()
-        self.id = remains.make_folder()
-        self.folder = remains.folder_of(self.id)
+        remains.make_folder(self.id)
         self._watchdog = remains.Watchdog(self.id)
         try:
             self._build()
@@ -92,7 +93,6 @@ class Lab:
         self.ip_batch("ha", f"route add default via {HOME_AGENT_GATEWAY}")
         self.ip_batch("intranet", f"route add default via {SERVER_GATEWAY}")
         self.ip_batch("internet", f"address add {TRACKED}/32 dev lo")
-        self.uplinks = {access.name: AccessNetwork(self, access) for access in ACCESS}
         for uplink in self.uplinks.values():
             uplink.build()
 
@@ -101,19 +101,20 @@ class Lab:
     def namespace(self, node):
         return remains.namespace_of(self.id, node)
 
-    def _inside(self, node, command):
+    def inside(self, node, *command):
+        """A command line that runs a command in a node."""
         return ["ip", "netns", "exec", self.namespace(node), *map(str, command)]
 
     def run(self, node, *command, check=True, text=None):
         """Run a command in a node to its end; its standard output. Raises CommandFailed."""
-        return run(*self._inside(node, command), check=check, text=text)
+        return run(*self.inside(node, *command), check=check, text=text)
 
     def ip_batch(self, node, *lines):
         run("ip", "-n", self.namespace(node), "-batch", "-", text="\n".join(lines) + "\n")
 
     def start(self, node, *command, **more):
         """A process in a node, in a session of its own: a Ctrl-C of the terminal is not for it."""
-        return subprocess.Popen(self._inside(node, command), start_new_session=True, **more)
+        return subprocess.Popen(self.inside(node, *command), start_new_session=True, **more)
 
     def serve(self, name, node, *command, env=None):
         """A service in a node: started again whenever it ends."""
@@ -121,9 +122,6 @@ class Lab:
         service = Service(name, lambda **more: self.start(node, *command, env=env, **more), log)
         self.services.append(service)
         return service
-
-    def end(self, process):
-        end(process)
 
     # -- Links -------------------------------------------------------------------------------------
 
