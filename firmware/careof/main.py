@@ -26,6 +26,12 @@ GOODBYE_MAX_MS = 4000  # roles have so long to say goodbye
 NUMBERS_OF_A_ROLE = 1 << 24  # uplink, tunnel and path numbers: each role has its own range
 
 
+def interpreter():
+    """Which Python this is, with its version: "micropython 1.28.0"."""
+    version = ".".join([str(part) for part in sys.implementation.version[:3]])
+    return "%s %s" % (sys.implementation.name, version)
+
+
 def make_roles(configuration, random):
     """[(role, its options)] that are configured; a role that is not is not imported."""
     roles = []
@@ -253,7 +259,7 @@ class Careofd:
         now_ms = self._clock.now_ms()
         reply(
             answer={
-                "interpreter": "%s %s" % (sys.implementation.name, ".".join(map(str, sys.version_info[:3]))),
+                "interpreter": interpreter(),
                 "up_s": now_ms // 1000,
                 "tunneld": self._tunneld.state,
                 "longest_pause_ms": self._loop.longest_pause_ms,
