@@ -1,0 +1,202 @@
+"""Independent eyes on the wire: tshark and scapy read every kind of message that we send, and what scapy
+builds is read by us. Nothing in here trusts our own decoder where theirs is asked."""
+
+import itertools
+import json
+import shutil
+import struct
+import subprocess
+
+import pytest
+from careof.crypt import ALGORITHMS
+from careof.crypt.soft import SoftProvider
+from careof.wire import icmp, ipv4, mip
+from scapy.layers.inet import ICMP, IP, UDP
+from scapy.layers.mobileip import MobileIP, MobileIPRRP, MobileIPRRQ, MobileIPTunnelData
+from scapy.utils import wrpcap
+
+HOME, AGENT, CARE_OF = (ipv4.parse_address(a) for a in ("10.77.0.2", "198.51.100.10", "192.0.2.2"))
+IDENTIFICATION = 0xE9D5A1B2C3D4E5F6
+SPI = 0x1234
+FLAGS = (mip.FLAG_S, mip.FLAG_B, mip.FLAG_D, mip.FLAG_M, mip.FLAG_G, mip.FLAG_T)
+NAMES_OF_FLAGS = ("s", "b", "d", "m", "g", "t")
+
+UDP_ANSWERS = (
+    (mip.UDP_TUNNEL_WILL_DO, False),
+    (mip.UDP_TUNNEL_WILL_DO, True),
+    (mip.UDP_TUNNEL_DECLINED, False),
+)
+
+keys = SoftProvider()
+for name in ALGORITHMS:
+    keys.add_key(name, name, bytes(range(32)))
+
+
+def signed(message, algorithm="hmac-sha256"):
+    data = mip.pack_to_sign(message, SPI, ALGORITHMS[algorithm].authenticator_size)
+    return data + keys.authenticate(algorithm, data)
+
+
+def request(flags=mip.FLAG_D | mip.FLAG_T, lifetime_s=600, extensions=()):
+    return mip.RegistrationRequest(flags, lifetime_s, HOME, AGENT, CARE_OF, IDENTIFICATION, list(extensions))
+
+
+def requests():
+    for count in range(len(FLAGS) + 1):
+        for flags in itertools.combinations(FLAGS, count):
+            yield request(sum(flags))
+    for flags in (0, mip.UDP_FORCE):
+        udp = mip.UdpTunnelRequest(flags, mip.ENCAPSULATION_IPIP)
+        yield request(extensions=[udp])
+        yield request(extensions=[udp, mip.NO_CHANGE])
+    yield request(lifetime_s=0)
+    yield request(lifetime_s=0xFFFF)
+    yield request(extensions=[mip.NO_CHANGE])
+
+
+def replies():
+    for code in mip.REASONS:
+        yield mip.RegistrationReply(code, 600, HOME, AGENT, IDENTIFICATION, [])
+    for code, forced in UDP_ANSWERS:
+        tunnel = mip.UdpTunnelReply(code, forced, 110)
+        yield mip.RegistrationReply(0, 600, HOME, AGENT, IDENTIFICATION, [tunnel])
+
+
+def probe():
+    return icmp.pack_packet(HOME, AGENT, icmp.Echo(icmp.ECHO_REQUEST, 0xCA0F, 7, b"probe"))
+
+
+def from_us(payload):
+    return IP(src="192.0.2.2", dst="198.51.100.10") / UDP(sport=434, dport=434) / payload
+
+
+@pytest.fixture
+def tshark(tmp_path):
+    """decode(packets) -> for each packet its layers, as tshark understands them."""
+    if not shutil.which("tshark"):
+        pytest.skip("needs tshark")
+
+    def decode(packets):
+        path = tmp_path / "eyes.pcap"
+        wrpcap(str(path), [IP(bytes(packet)) for packet in packets], linktype=101)
+        checks = ("-o", "ip.check_checksum:TRUE", "-o", "udp.check_checksum:TRUE")
+        command = ("tshark", "-r", path, "-T", "json", *checks)
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        layers = [packet["_source"]["layers"] for packet in json.loads(done.stdout)]
+        assert len(layers) == len(packets)
+        return layers
+
+    return decode
+
+
+def fields(tree):
+    """Every (name, value) of a decoded tree, whatever its depth."""
+    found = []
+    for name, value in tree.items():
+        if isinstance(value, dict):
+            found += fields(value)
+        else:
+            for one in value if isinstance(value, list) else [value]:
+                found += fields(one) if isinstance(one, dict) else [(name, one)]
+    return found
+
+
+def complaints(layers):
+    signs = ("_ws.malformed", "_ws.expert", "_ws.short")
+    return [pair for pair in fields(layers) if pair[0].startswith(signs)]
+
+
+def test_the_complaint_detector_detects(tshark):
+    """The control: a message that is cut off is complained about."""
+    [layers] = tshark([from_us(signed(request())[:-40])])
+    assert complaints(layers) or "_ws.malformed" in layers
+
+
+def test_tshark_reads_requests(tshark):
+    sent = list(requests())
+    for message, layers in zip(sent, tshark([from_us(signed(m)) for m in sent]), strict=True):
+        assert not complaints(layers), message
+        seen = dict(fields(layers["mip"]))
+        assert seen["mip.type"] == "1" and seen["mip.life"] == str(message.lifetime_s)
+        assert (seen["mip.homeaddr"], seen["mip.haaddr"], seen["mip.coa"]) == (
+            "10.77.0.2",
+            "198.51.100.10",
+            "192.0.2.2",
+        )
+        for flag, letter in zip(FLAGS, NAMES_OF_FLAGS, strict=True):
+            assert seen[f"mip.{letter}"] == str(int(bool(message.flags & flag))), (message, letter)
+        assert seen["mip.auth.spi"] == f"0x{SPI:08x}"
+        assert seen["mip.auth.auth"].replace(":", "") == signed(message)[-32:].hex()
+
+
+def test_tshark_reads_replies(tshark):
+    sent = list(replies())
+    for message, layers in zip(sent, tshark([from_us(signed(m)) for m in sent]), strict=True):
+        assert not complaints(layers), message
+        seen = dict(fields(layers["mip"]))
+        assert seen["mip.type"] == "3" and seen["mip.code"] == str(message.code)
+        assert seen["mip.life"] == "600" and seen["mip.homeaddr"] == "10.77.0.2"
+
+
+def test_tshark_reads_both_algorithms(tshark):
+    decoded = tshark([from_us(signed(request(), name)) for name in ALGORITHMS])
+    for name, layers in zip(ALGORITHMS, decoded, strict=True):
+        assert not complaints(layers)
+        authenticator = dict(fields(layers["mip"]))["mip.auth.auth"].replace(":", "")
+        assert len(authenticator) == 2 * ALGORITHMS[name].authenticator_size
+
+
+def test_tshark_reads_tunnels(tshark):
+    by_udp = from_us(mip.pack_tunnel_data(mip.TunnelData(4, probe())))
+    by_ipip = IP(src="192.0.2.2", dst="198.51.100.10", proto=4) / probe()
+    for layers in tshark([by_udp, by_ipip]):
+        assert not complaints(layers)
+        seen = dict(fields(layers))
+        assert seen["icmp.type"] == "8" and seen["icmp.checksum.status"] == "1"
+        assert int(seen["icmp.ident"], 0) == 0xCA0F
+
+
+def test_scapy_reads_what_we_send():
+    for message in requests():
+        read = MobileIP(signed(message))[MobileIPRRQ]
+        assert (read.flags, read.lifetime, read.id) == (message.flags, message.lifetime_s, IDENTIFICATION)
+        assert (read.homeaddr, read.haaddr, read.coaddr) == ("10.77.0.2", "198.51.100.10", "192.0.2.2")
+    for message in replies():
+        read = MobileIP(signed(message))[MobileIPRRP]
+        assert (read.code, read.lifetime, read.id) == (message.code, 600, IDENTIFICATION)
+    inner = MobileIP(mip.pack_tunnel_data(mip.TunnelData(4, probe())))[MobileIPTunnelData][IP]
+    assert inner.dst == "198.51.100.10" and inner[ICMP].id == 0xCA0F
+
+
+def by_hand(spi, key_name):
+    """A mobile-home authentication extension (the figure of RFC 5944 3.5.2), but for the authenticator."""
+    size = ALGORITHMS[key_name].authenticator_size
+    return struct.pack(">BBI", 32, 4 + size, spi)
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_what_scapy_builds_is_read(algorithm):
+    built = MobileIP(type=1) / MobileIPRRQ(
+        flags=0x22, lifetime=300, homeaddr="10.77.0.2", haaddr="198.51.100.10", coaddr="192.0.2.2", id=77
+    )
+    data = bytes(built) + by_hand(SPI, algorithm)
+    data += keys.authenticate(algorithm, data)
+    received = mip.unpack(data)
+    expected = mip.RegistrationRequest(mip.FLAG_D | mip.FLAG_T, 300, HOME, AGENT, CARE_OF, 77, [])
+    assert received.message == expected
+    assert keys.verify(algorithm, received.protected, received.authentication.authenticator)
+
+    built = MobileIP(type=3) / MobileIPRRP(
+        code=1, lifetime=200, homeaddr="10.77.0.2", haaddr="198.51.100.10", id=77
+    )
+    data = bytes(built) + by_hand(SPI, algorithm)
+    data += keys.authenticate(algorithm, data)
+    received = mip.unpack(data)
+    assert received.message == mip.RegistrationReply(1, 200, HOME, AGENT, 77, [])
+    assert keys.verify(algorithm, received.protected, received.authentication.authenticator)
+
+
+def test_what_scapy_tunnels_is_read():
+    packet = IP(src="10.77.0.2", dst="10.78.0.2") / UDP(sport=1, dport=2) / b"inner"
+    data = bytes(MobileIP(type=4) / MobileIPTunnelData(nexthdr=4) / packet)
+    assert mip.unpack_tunnel_data(data) == mip.TunnelData(4, bytes(packet))
