@@ -236,6 +236,14 @@ def test_stop_deregisters_and_leaves_nothing_open():
     assert held["route", bytes(4), 0].gate == 0
 
 
+def test_stop_deregisters_with_a_nonce_that_is_out_of_date():
+    office = Office(replay="nonces").open("wan0")
+    office.router.role.requests.associations["branch-wan"].turn.source.restore({"nonce": 1}, 0)
+    office.router.command("stop")
+    office.world.run(1000)
+    assert office.router.stopped and office.bindings() == []
+
+
 def test_stop_does_not_wait_for_ever():
     office = Office().open("wan0")
     office.router.silence("wan0")

@@ -24,14 +24,15 @@ from ..limits import (
     TUNNEL_GRACE_MS,
     UPLINK_RETRY_MS,
 )
-from ..proto import liveness, registration
+from ..proto import registration
 from ..proto.registration import BIND, IDLE, LEAVE, PROVE, Ask
-from ..wire import mip, tunneld
+from ..wire import tunneld
 from . import events
 from .events import Count, Log, Settled, Stop
 from .router_change import reconfigure
 from .router_commands import COMMANDS
 from .router_moves import Moves
+from .router_outcomes import OUTCOMES
 from .router_paths import RouterPaths
 from .router_requests import Requests
 from .router_state import RouterState
@@ -39,8 +40,7 @@ from .router_view import snapshot
 from .router_watch import Watch
 from .uplinks import Uplink
 
-LINK_LOST, ADDRESS_CHANGED = "link lost", "address changed"
-LIFETIME_OVER, STOPPED = "lifetime over", "stopped"
+LINK_LOST, ADDRESS_CHANGED, STOPPED = "link lost", "address changed", "stopped"
 
 
 class MobileRouter:
@@ -193,55 +193,6 @@ class MobileRouter:
         self.state.touched()
         return OUTCOMES[type(result)](self, uplink, result, now_ms)
 
-    def _granted(self, uplink, result, now_ms):
-        if result.kind == LEAVE:
-            return self._said_goodbye(now_ms)
-        uplink.answered(now_ms)
-        uplink.refusal = None
-        if result.round_trip_ms is not None:
-            uplink.round_trip.measured(result.round_trip_ms)
-        if result.kind == PROVE:
-            uplink.udp = result.udp
-            return []
-        renewed = uplink.liveness is not None
-        uplink.bound_now(result, now_ms)
-        actions = self.paths.path_is_wanted(uplink)
-        if not (uplink.registration.ask.simultaneous and result.simultaneous):
-            actions += self.moves.has_the_only_binding(uplink, now_ms)
-        if uplink is self.moves.carrying:
-            actions += self.paths.carry_by(uplink, now_ms)
-        if not renewed or uplink.liveness.state != liveness.QUIET:
-            actions += self.watch.ask(uplink, now_ms)
-        what, how = "renewed" if renewed else "bound", "in UDP" if uplink.udp else "IP in IP"
-        text = "%s: %s for %d s, %s" % (uplink.name, what, result.lifetime_s, how)
-        return actions + [Log("info", "registration", text)]
-
-    def _refused(self, uplink, result, now_ms):
-        uplink.refusal = (result.code, mip.describe_code(result.code))
-        if result.kind == LEAVE:
-            return self._said_goodbye(now_ms)
-        level = "debug" if result.code == 133 else "warning"
-        actions = [Log(level, "registration", "%s: refused: %s" % (uplink.name, uplink.refusal[1]))]
-        if result.code == 140 and result.kind == PROVE:
-            uplink.answered(now_ms)  # it knows no proof, but to say so is one
-        if result.code != 133:
-            actions += self.moves.refused(uplink, now_ms)
-        return actions
-
-    def _unanswered(self, uplink, result, now_ms):
-        if result.kind == LEAVE:
-            return self._said_goodbye(now_ms) if result.gave_up else []
-        actions = [Log("debug", "registration", "%s: %d without an answer" % (uplink.name, result.tries))]
-        if result.gave_up:
-            uplink.failed(now_ms)
-        if result.tries > 1:
-            actions += self.moves.refused(uplink, now_ms)
-        return actions + self.watch.ask(uplink, now_ms)
-
-    def _lapsed(self, uplink, result, now_ms):
-        text = "%s: the binding's lifetime is over" % uplink.name
-        return [Log("warning", "registration", text)] + self.moves.lost(uplink, LIFETIME_OVER)
-
     # -- Liveness
 
     def _inner_came(self, event, now_ms):
@@ -326,7 +277,7 @@ class MobileRouter:
         if self._settle_ms is not None and now_ms >= self._settle_ms:
             actions += self._settled()
         if self._goodbye_ms is not None and now_ms >= self._goodbye_ms:
-            actions += self._said_goodbye(now_ms)
+            actions += self.said_goodbye(now_ms)
         return actions
 
     def _follow(self, now_ms):
@@ -383,11 +334,11 @@ class MobileRouter:
         self._goodbye_ms = now_ms + GOODBYE_MAX_MS
         carrying = self.moves.carrying
         if carrying is None or not self.tunneld_is_up:
-            return self._said_goodbye(now_ms)
+            return self.said_goodbye(now_ms)
         # All of them are meant by the home address in the place of a care-of address (3.6.1.2, 3.8.2.2).
         return self.requests.tell(carrying, Ask(LEAVE, self.router.home_address, False, True), now_ms)
 
-    def _said_goodbye(self, now_ms):
+    def said_goodbye(self, now_ms):
         """Nothing is forwarded any more, and what comes from the LAN goes nowhere else."""
         self._started = False
         self._goodbye_ms = self._settle_ms = None
@@ -407,12 +358,6 @@ class MobileRouter:
         return snapshot(self, now_ms)
 
 
-OUTCOMES = {
-    registration.Granted: MobileRouter._granted,
-    registration.Refused: MobileRouter._refused,
-    registration.Unanswered: MobileRouter._unanswered,
-    registration.Lapsed: MobileRouter._lapsed,
-}
 RULES = {
     events.WallClock: MobileRouter._wall_clock_set,
     events.Restored: MobileRouter._restored,
