@@ -1,7 +1,7 @@
 """Writes tunneld.txt beside this file: one vector for each row of wire/tunneld.ROWS.
 
-Both codecs, Python's and C's, are tested against the file, so it is only made anew when the format is meant to
-change (and VERSION with it).
+Both codecs, Python's and C's, are tested against the file, so it is only made anew when the format is meant
+to change (and VERSION with it).
 
     NAME OCTETS field=value ...        values: numbers in decimal, octets in hexadecimal, lists with commas
 """
