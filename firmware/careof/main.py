@@ -54,11 +54,23 @@ def make_roles(configuration, random):
     return roles
 
 
+class MachineError(Exception):
+    """The machine refuses what careofd cannot do without."""
+
+
+def demand(what, make, *arguments):
+    """make(*arguments); raises MachineError that names `what` when the machine refuses it."""
+    try:
+        return make(*arguments)
+    except OSError as e:
+        raise MachineError("%s: %s" % (what, e))
+
+
 class Careofd:
     """One daemon: the roles and the machine that they share."""
 
     def __init__(self, config_path, run_path):
-        """Raises options.ConfigError, OSError."""
+        """Raises options.ConfigError, MachineError."""
         self._config_path = config_path
         self.configuration = options.load(config_path)
         self._clock = clocks.Clock()
@@ -68,7 +80,7 @@ class Careofd:
         self._loop = loop.Loop(self._clock)
         self._keys = soft.SoftProvider()
         self._add_keys()
-        self._store = store.Store(run_path + "/state")
+        self._store = demand(run_path + "/state", store.Store, run_path + "/state")
         self._roles = make_roles(self.configuration, os.urandom)
         self._unsettled = {role.name for role, _ in self._roles}
         self._stopping = None  # names of the roles that have not said goodbye
@@ -85,10 +97,9 @@ class Careofd:
             self._tunneld_refused,
             self.count,
         )
-        self._links = links.Links(self._loop, self._link_changed, self.count)
-        self._commands = commands.CommandServer(
-            self._loop, run_path + "/status.sock", self._command, self.count
-        )
+        self._links = demand("netlink", links.Links, self._loop, self._link_changed, self.count)
+        status = run_path + "/status.sock"
+        self._commands = demand(status, commands.CommandServer, self._loop, status, self._command, self.count)
         self._loop.add_timer(self)
 
     def run(self):
@@ -278,8 +289,6 @@ class Careofd:
             reply(answer={"changed": self.reload()})
         except options.ConfigError as e:
             reply(error=str(e))
-        except OSError as e:
-            reply(error="%s: %s" % (self._config_path, e))
 
     def _command_stop(self, arguments, reply):
         reply(answer="stopping")
@@ -299,7 +308,7 @@ class Careofd:
     def reload(self):
         """Take over what changed in the configuration. Returns the names of the roles that it concerns.
 
-        Raises options.ConfigError or OSError; what was in force stays in force then.
+        Raises options.ConfigError; what was in force stays in force then.
         """
         fresh = options.load(self._config_path)
         names = [role.name for role, _ in self._roles]
@@ -381,8 +390,8 @@ def main(argv):
     except options.ConfigError as e:
         sys.stderr.write("careofd: error: configuration:\n%s\n" % e)
         return EXIT_CONFIGURATION
-    except OSError as e:
-        sys.stderr.write("careofd: error: machine: %s\n" % e)
+    except MachineError as e:
+        sys.stderr.write("careofd: error: %s\n" % e)
         return EXIT_MACHINE
     return careofd.run()
 

@@ -265,11 +265,13 @@ def read(document):
 
 
 def load(path):
-    """The Configuration in a file. Raises ConfigError, OSError."""
+    """The Configuration in a file. Raises ConfigError, also when there is no such file."""
     try:
         return read(uci.load(path))
     except uci.UciError as e:
         raise ConfigError([str(e)])
+    except OSError as e:
+        raise ConfigError(["%s: cannot be read: %s" % (path, e)])
 
 
 # -- What the roles take from it ------------------------------------------------------------------------
