@@ -11,6 +11,7 @@ FOLDER/prefer names the device that an operator wants, until it fails; FOLDER/ca
 """
 
 import contextlib
+import os
 import subprocess
 import sys
 import time
@@ -18,7 +19,7 @@ from pathlib import Path
 
 from .access import ACCESS
 from .process import wait_until
-from .topology import HOME_AGENT, INTRANET, TRACKED
+from .topology import HOME_AGENT, INTRANET, ROOT, TRACKED
 
 DOWN_AFTER, UP_AFTER = 3, 3
 TRACK_EVERY_S = 1
@@ -53,9 +54,9 @@ class PlainNat:
         rules = MASQUERADE % ", ".join(access.device for access in ACCESS)
         lab.run("branch", "nft", "-f", "-", text=rules)
         uplinks = [f"{access.device},{access.gateway}" for access in ACCESS]
-        self.services["failover"] = lab.serve(
-            "failover", "branch", sys.executable, "-m", __name__, self._folder, *uplinks
-        )
+        command = (sys.executable, "-m", __name__, self._folder, *uplinks)
+        environment = {**os.environ, "PYTHONPATH": str(ROOT / "tests")}
+        self.services["failover"] = lab.serve("failover", "branch", *command, env=environment)
         wait_until(self.uplink, START_S, "failover script")
 
     def uplink(self):

@@ -6,8 +6,10 @@
 A second answer to the same number is a duplicate. When a number was sent follows from its answer's time
 and round trip; for one without an answer, from its neighbours' (they leave at an even interval).
 
-    interruption   the longest time from one answer to the next, less the interval at which they are sent:
-                   what a user waits at most; a packet that was held and came late counts here, not as lost
+    gap            the longest time from one answer to the next
+    interruption   the gap, less the interval at which they are sent, and less what the way has become longer
+                   (round trip before, and at the end): what the move cost, not the network's distance.
+                   A packet that was held and came late counts here, and not as lost.
     lost           numbers sent in that time and never answered
     duplicated     answers in that time to a number that had one already
 """
@@ -15,12 +17,14 @@ and round trip; for one without an answer, from its neighbours' (they leave at a
 import bisect
 import itertools
 import re
+import statistics
 from collections import namedtuple
 
 INTERVAL_MS = 10  # at which fping sends
+SETTLED_S = 0.5  # the round trip before and at the end is the median of so long
 
 Answer = namedtuple("Answer", "at number round_trip_ms again")  # at: Unix time; again: it had one already
-Measured = namedtuple("Measured", "interruption_ms lost duplicated")
+Measured = namedtuple("Measured", "interruption_ms gap_ms lost duplicated")
 
 _LINE = re.compile(r"\[(\d+\.\d+)\] \S+ : \[(\d+)\], \d+ bytes, ([\d.]+) ms")
 
@@ -58,11 +62,18 @@ class Answers:
         before = [answer.at for answer in self.all if answer.at < begin][-1:]
         edges = [*(before or [begin]), *arrivals, end]
         gap_s = max((later - earlier for earlier, later in itertools.pairwise(edges)), default=0)
+        longer_ms = max(0, self._round_trip_ms(end) - self._round_trip_ms(begin))
         return Measured(
-            max(0, round(gap_s * 1000 - INTERVAL_MS)),
+            max(0, round(gap_s * 1000 - INTERVAL_MS - longer_ms)),
+            round(gap_s * 1000),
             len(self._missing(begin, end)),
             sum(answer.again and begin <= answer.at <= end for answer in self.all),
         )
+
+    def _round_trip_ms(self, until):
+        """What was usual just before a moment; 0 where nothing was answered."""
+        trips = [answer.round_trip_ms for answer in self.all if until - SETTLED_S < answer.at <= until]
+        return statistics.median(trips) if trips else 0
 
     def _missing(self, begin, end):
         numbers = sorted(self._sent)

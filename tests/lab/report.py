@@ -49,8 +49,8 @@ PAGE = """<!doctype html>
 {sessions}
 </table>
 <p>Interrupted: the longest time from one answered ping to the next during the move, less the 10 ms at which
-they are sent. Lost and duplicated: of those pings. The download was compared octet by octet:
-{verified} octets.</p>
+they are sent and less what the way has become longer. Lost and duplicated: of those pings. The download was
+compared octet by octet: {verified} octets.</p>
 <footer>{footer}</footer>
 </html>
 """

@@ -52,7 +52,7 @@ class Picture(Lines):
     def __init__(self, console):
         super().__init__()
         self._console, self._story, self._rows, self._now = console, None, [], ""
-        self._live = Live(console=console, get_renderable=self._draw, refresh_per_second=8)
+        self._live = Live(console=console, get_renderable=self._draw, refresh_per_second=8, transient=True)
 
     def __enter__(self):
         self._live.__enter__()
