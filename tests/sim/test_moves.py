@@ -1,5 +1,6 @@
 """A session lives through every change of uplink. Topology and delays: office.py."""
 
+from careof.agent import events
 from office import LTE, WAN, WWAN, Office, router_options
 
 WORK_MS = 20  # what detection and work may take, beside round trips
@@ -68,6 +69,51 @@ def test_a_commanded_move_stays_until_that_uplink_fails():
     office.router.cable("wwan0", True)
     office.world.run(60000)
     assert office.carrying() == "wan"
+
+
+def test_a_planned_move_without_simultaneous_bindings_loses_nothing_either():
+    """What is on its way by the slow tunnel is still taken at both ends, for a grace."""
+    office, _ = talking("wan0", "lte0", router=router_options(simultaneous=False))
+    for name in ("lte", "wan"):
+        office.router.command("move", name)
+        office.world.run(8000)
+        assert office.carrying() == name
+    assert office.session.lost() == 0 == office.session.copies()
+
+
+def renew(office, name):
+    """The uplink's binding is due for its renewal now."""
+    for uplink in office.router.role.uplinks:
+        if uplink.name == name:
+            uplink.registration._renew_ms = office.world.now_ms
+    office.router.tell(events.Late())
+
+
+def test_a_late_renewal_by_the_old_uplink_does_not_undo_a_move():
+    office, _ = talking("wan0", "wwan0")
+    office.router.command("move", "wwan")
+    office.world.run(200)
+    assert office.carrying() == "wwan" and office.bindings() == [WAN, WWAN]
+    renew(office, "wan")
+    office.world.run(100)
+    assert office.carrying() == "wwan" and office.bindings() == [WAN]
+    office.world.run(5000)
+    assert office.carrying() == "wwan" and office.bindings() == [WWAN]
+    assert office.session.lost() == 0 == office.session.copies()
+
+
+def test_a_move_waits_for_a_renewal_under_way():
+    office, _ = talking("wan0", "lte0")
+    office.router.command("move", "lte")
+    office.world.run(5000)
+    asked = len(office.wires["wan0"].passed["out"])
+    renew(office, "lte")
+    office.router.command("move", "wan")
+    office.world.run(119)
+    assert len(office.wires["wan0"].passed["out"]) == asked
+    office.world.run(5000)
+    assert office.carrying() == "wan" and office.bindings() == [WAN]
+    assert office.session.lost() == 0 == office.session.copies()
 
 
 def test_a_pulled_cable_costs_one_round_trip():

@@ -135,6 +135,41 @@ def test_tunneld_is_killed_and_gets_all_of_it_again():
     assert office.router.moves == [(None, "wan", "start")]
 
 
+def test_a_cable_pulled_while_tunneld_was_dead_is_made_up_for_at_once():
+    office, _ = talking("wan0", "wwan0")
+    office.router.kill_tunneld(20000)
+    office.router.cable("wan0", False)
+    office.world.run(20000)
+    up_ms = office.world.now_ms
+    office.world.run(3000)
+    assert office.carrying() == "wwan"
+    assert office.session.interruption_ms(up_ms) <= 120
+
+
+def test_a_search_that_tunneld_did_not_live_to_see_starts_anew():
+    office = Office().open()
+    office.router.silence("wan0")
+    office.router.cable("wan0", True)
+    office.world.run(40000)  # asked, and asked again ever later
+    office.router.kill_tunneld(100)
+    office.router.silence("wan0", False)
+    office.world.run(300)
+    assert office.carrying() == "wan"
+
+
+def test_numbers_stay_with_their_uplinks_over_a_reload_and_a_restart():
+    office, _ = talking("wwan0", router=router_options(names=("wwan", "lte")))
+    reload(office, router_options())
+    numbers = {uplink.name: uplink.number for uplink in office.router.role.uplinks}
+    assert numbers["wwan"] < numbers["lte"] < numbers["wan"]
+    killed_ms = office.world.now_ms
+    office.router.kill()
+    office.router.start()
+    assert {uplink.name: uplink.number for uplink in office.router.role.uplinks} == numbers
+    office.world.run(3000)
+    assert uninterrupted(office, killed_ms)
+
+
 def test_an_uplink_that_tunneld_cannot_open_is_tried_again():
     office, _ = talking("wan0", "wwan0")
     message = office.router.held["uplink", office.router.role.uplinks[0].number]

@@ -174,6 +174,19 @@ def test_a_probe_counts_only_by_its_own_tunnel_with_its_own_octets():
     assert router.counts["inner_not_awaited"] == 5
 
 
+def test_copies_that_come_by_a_new_path_do_not_show_that_one_can_send_by_it():
+    router = Router().bound()
+    router.link("wwan0", WWAN, 1500)
+    router.tell(events.Command("move", ["wwan"]), 1600)
+    while router.sent[-1][0] != FIRST + 1 or not router.sent[-1][1].message.flags & mip.FLAG_S:
+        router.tell(events.Late(), router.role.deadline())
+    router.reply(now_ms=3000, extensions=[mip.UdpTunnelReply(0, False, 0)])
+    router.tell(events.Unanswered(FIRST + 1, 300), 3300).tell(events.Answered(FIRST + 1), 3301)
+    assert not router.row("wwan")["live"] and router.carrying() == "wan"
+    router.answer_probe(3350)
+    assert router.row("wwan")["live"] and router.carrying() == "wwan"
+
+
 def test_settled_is_said_once_when_data_passes():
     router = Router().link().reply()
     assert events.Settled() not in router.others

@@ -207,10 +207,16 @@ class MobileRouter:
     # -- tunneld
 
     def _tunneld_came(self, event, now_ms):
+        """What was asked while it was away was not sent: the pause until it is asked again is for nothing."""
         self.tunneld_is_up = True
         self.moves.tunneld_is_new()
+        actions = []
+        for uplink in self.uplinks:
+            uplink.urgent_ms = None
+            if not uplink.registration.bound:
+                actions += self.requests.tell(uplink, registration.Superseded(), now_ms)
         carrying = self.moves.carrying
-        return [] if carrying is None else self.watch.ask(carrying, now_ms)
+        return actions + ([] if carrying is None else self.watch.ask(carrying, now_ms))
 
     def _tunneld_went(self, event, now_ms):
         self.tunneld_is_up = False
