@@ -6,9 +6,9 @@ A role's actions become messages, files and log lines here, and what comes back 
 roles and machine meet nowhere else. One input is drained with all that it causes before the next.
 
 Exit status: 0 stopped when asked to; 2 wrong use; 3 the configuration is not usable; 4 the machine refuses
-something (a socket, a folder); 5 a role failed. After 5 whoever supervises careofd starts it again:
-tunneld goes on with what it holds, and what was saved is restored, so a fresh start is safer than to go on
-with a role in a state that nobody thought of.
+something (a socket, a folder); 1 a defect, with a traceback. After that whoever supervises careofd starts it
+again: tunneld goes on with what it holds, and what was saved is restored, so a fresh start is safer than to
+go on with a role in a state that nobody thought of.
 """
 
 import os
@@ -19,7 +19,7 @@ from .crypt import soft
 from .system import clock as clocks
 from .system import commands, links, log, loop, options, store, tunneld
 
-EXIT_USE, EXIT_CONFIGURATION, EXIT_MACHINE, EXIT_ROLE = 2, 3, 4, 5
+EXIT_USE, EXIT_CONFIGURATION, EXIT_MACHINE = 2, 3, 4
 CONFIG, RUN = "/etc/config/careof", "/var/run/careof"
 WALL_CLOCK_MS = 1000  # how often a step of the wall clock is looked for
 GOODBYE_MAX_MS = 4000  # roles have so long to say goodbye

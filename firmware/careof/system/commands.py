@@ -14,7 +14,7 @@ import os
 from . import sockets
 
 LINE_MAX = 4096  # octets of a request
-ANSWER_MAX = 1048576  # octets waiting for a reader; a slower one is dropped
+ANSWER_MAX = 524288  # octets waiting for a reader; a slower one is dropped
 CLIENTS_MAX = 8
 ARGUMENTS_MAX = 8
 MODE = 0o600
@@ -73,7 +73,7 @@ class CommandServer:
         """One line, without its end."""
         try:
             request = json.loads(line)
-        except (ValueError, UnicodeError):
+        except (ValueError, UnicodeError, RuntimeError):  # RuntimeError: nested too deeply
             self.refused(client, "not JSON")
             return
         if not isinstance(request, dict) or not isinstance(request.get("command"), str):
@@ -103,8 +103,13 @@ class _Client:
         """Send one line; harmless after the client went away."""
         if self._socket is None:
             return
-        line = json.dumps({"error": error} if error is not None else {"answer": answer})
-        self._waiting += line.encode() + b"\n"
+        try:
+            line = json.dumps({"error": error} if error is not None else {"answer": answer})
+            self._waiting += line.encode() + b"\n"
+        except MemoryError:  # MicroPython's heap is small: nobody may end careofd by asking
+            self._server._count("status_no_memory")
+            self.close()
+            return
         if len(self._waiting) > ANSWER_MAX:
             self._server._count("status_slow_reader")
             self.close()

@@ -34,6 +34,7 @@ class Links:
         self._told = {}  # watched device name -> what was told last
         self._buffer = bytearray(DATAGRAM_MAX)
         self._pending = []  # dumps still to be asked for, one at a time as netlink wants it
+        self._dumping = False  # until the last of them is in: nothing is told of half a picture
         self._sequence = 0
         self._socket = sockets.netlink(netlink.bind_address())
         loop.watch(self._socket, self._readable)
@@ -53,12 +54,12 @@ class Links:
     def _dump(self):
         self._pending = list(DUMPS)
         self._devices = {}
+        self._dumping = True
         self._ask_next()
 
     def _ask_next(self):
-        if self._pending:
-            self._sequence += 1
-            self._socket.send(netlink.ask(self._pending.pop(0), self._sequence))
+        self._sequence += 1
+        self._socket.send(netlink.ask(self._pending.pop(0), self._sequence))
 
     def _readable(self):
         view = memoryview(self._buffer)
@@ -78,7 +79,7 @@ class Links:
                     self._take(message)
             except Malformed:
                 self._count("netlink_malformed")
-        if not self._pending:
+        if not self._dumping:
             self._tell()
 
     def _take(self, message):
@@ -87,6 +88,7 @@ class Links:
                 if self._pending:
                     self._ask_next()
                 else:
+                    self._dumping = False
                     self._sequence += 1  # this dump is over: a late Done means nothing any more
             return
         device = self._devices.setdefault(message.index, _Device())

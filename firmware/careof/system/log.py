@@ -16,7 +16,7 @@ TAGS_MAX = 64
 class Log:
     def __init__(self, clock, level="info", write=None):
         self._clock = clock
-        self._write = write or _to_stderr
+        self._write = _to_stderr if write is None else write
         self._windows = {}  # tag -> [start_ms, lines, suppressed]
         self.set_level(level)
 

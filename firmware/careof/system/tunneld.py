@@ -11,7 +11,7 @@ good as dead: the socket is closed, and the replay after the next connection rep
 """
 
 from ..wire import tunneld as wire
-from ..wire.reader import Malformed
+from ..wire.reader import Malformed, printable
 from . import sockets
 
 RETRY_MS = 20  # between attempts to connect at first: a restarted tunneld is found at once
@@ -119,7 +119,8 @@ class TunneldClient:
             self._send(held)
         if another or self._settled:
             self._send(wire.ReplayEnd())
-        self._changed(True, message.offloads)
+        if self.state == UP:  # it may be gone again already
+            self._changed(True, message.offloads)
 
     def _lost(self, why):
         if self._socket:
@@ -141,32 +142,37 @@ class TunneldClient:
             self._transmit(message)
 
     def _transmit(self, message):
-        self._number = (self._number + 1) & 0xFFFFFFFF
-        self._recent[self._number % REMEMBERED] = (self._number, message)
-        datagram = wire.pack(message, self._number)
         if self._queue:
-            self._enqueue(datagram)
+            self._enqueue(message)
             return
         try:
-            self._socket.send(datagram)
+            self._put(message)
         except OSError as e:
             if e.errno in (sockets.EAGAIN, sockets.ENOBUFS):
                 self._loop.watch(self._socket, self._readable, self._writable)
-                self._enqueue(datagram)
+                self._enqueue(message)
             else:
                 self._lost(str(e))
 
-    def _enqueue(self, datagram):
+    def _put(self, message):
+        """Onto the socket. Raises OSError: then it was not sent."""
+        number = (self._number + 1) & 0xFFFFFFFF
+        self._socket.send(wire.pack(message, number))
+        self._number = number
+        self._recent[number % REMEMBERED] = (number, message)
+
+    def _enqueue(self, message):
+        """What waits is packed when its turn comes: most of it is held here anyway."""
         if len(self._queue) >= QUEUE_MAX:
             self._lost("takes no messages")
         else:
-            self._queue.append(datagram)
+            self._queue.append(message)
 
     def _writable(self):
         sent = 0
         try:
-            for datagram in self._queue:
-                self._socket.send(datagram)
+            for message in self._queue:
+                self._put(message)
                 sent += 1
         except OSError as e:
             if e.errno not in (sockets.EAGAIN, sockets.ENOBUFS):
@@ -205,10 +211,18 @@ class TunneldClient:
         elif isinstance(message, wire.Done):
             if message.error:
                 number, about = self._recent[message.of_number % REMEMBERED] or (None, None)
-                text = bytes(message.text).decode()
-                self._refused(about if number == message.of_number else None, message.error, text)
+                about = about if number == message.of_number else None
+                self._refused(about, message.error, printable(message.text))
         elif isinstance(message, wire.Counters):
-            if self._after_counters:
-                self._after_counters.pop(0)(wire.counters(message.values))
+            self._counted(message)
         else:
             self._deliver(message)
+
+    def _counted(self, message):
+        try:
+            counters = wire.counters(message.values)
+        except Malformed:
+            self._count("tunneld_malformed")
+            counters = None
+        if self._after_counters:
+            self._after_counters.pop(0)(counters)

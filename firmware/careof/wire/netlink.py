@@ -7,7 +7,7 @@ byte order of the host, and pads attributes to four octets.
 import sys
 from collections import namedtuple
 
-from .reader import Malformed, Reader
+from .reader import Malformed, Reader, printable
 
 NEW_LINK, DROP_LINK, ASK_LINK = 16, 17, 18
 NEW_ADDRESS, DROP_ADDRESS, ASK_ADDRESS = 20, 21, 22
@@ -74,7 +74,7 @@ def _link(body, present):
     body.take(4, "change")
     name = bytes(_attributes(body).get(3, b""))  # IFLA_IFNAME
     up = bool(flags & LINK_UP)
-    return Link(index, name.rstrip(b"\x00").decode(), up, up and bool(flags & LINK_LOWER_UP), present)
+    return Link(index, printable(name.rstrip(b"\x00")), up, up and bool(flags & LINK_LOWER_UP), present)
 
 
 def _address(body, present):

@@ -17,6 +17,11 @@ class Malformed(Exception):
         self.why = why
 
 
+def printable(octets):
+    """Octets from outside as text for a name or a log line: what is not printable ASCII becomes "?"."""
+    return "".join([chr(octet) if 32 <= octet < 127 else "?" for octet in octets])
+
+
 class Reader:
     """A cursor over received octets that cannot run past their end."""
 
