@@ -92,10 +92,7 @@ def test_what_is_set_is_read_back_and_the_rest_stays(text, name, value):
     document = parsed(text)
     if document is None or not document.sections:
         return
-    others = [
-        (s.kind, s.name, [(e.name, e.value) for e in s.entries if e.name != name]) for s in document.sections
-    ]
-    comments = [part for part in text.split("\n") if part.lstrip().startswith("#")]
+    others, remarks = all_but(document, name), comments(text)
     document.set_option(document.sections[0], name, value)
     again = uci.Document(document.text(), "careof")
     assert [entry.value for entry in again.sections[0].all(name)] == [value]
