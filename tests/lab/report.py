@@ -101,78 +101,93 @@ def row(texts, numbers, more=()):
 
 
 def draw(story):
-    """The timeline as a PNG: throughput above, every answered ping below, the uplink as the ground."""
+    """The timeline as a PNG: the uplink that carries, throughput, and every answered ping."""
     begin, end = story.began, story.ended
-    figure, (rates, trips) = plt.subplots(
-        2, 1, figsize=(13, 6.4), sharex=True, gridspec_kw={"hspace": 0.08, "top": 0.72}, dpi=120
+    figure, (strip, rates, trips) = plt.subplots(
+        3,
+        1,
+        figsize=(13, 6.6),
+        sharex=True,
+        gridspec_kw={"hspace": 0.07, "top": 0.72, "height_ratios": (0.5, 4, 4)},
+        dpi=120,
     )
-    series = [
-        [value * 8 / 1e6 / SLOT_S for _, value in per_slot(session.samples, begin, end, SLOT_S)]
-        for session in (story.download, story.iperf)
-    ]
-    times = [i * SLOT_S for i in range(len(series[0]))]
-    rates.stackplot(times, *series, labels=("download", "iperf3"), colors=("#8ecae6", "#219ebc"), step="post")
-    rates.set_ylabel("through to the user, Mb/s")
-    rates.set_ylim(0, RATE_FULL_MBIT)
-    rates.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
-    answers = [answer for answer in story.ping.answers.all if begin <= answer.at <= end]
-    trips.plot(
-        [a.at - begin for a in answers],
-        [max(a.round_trip_ms, 1) for a in answers],
-        ".",
-        ms=1.5,
-        color="#023047",
-    )
-    trips.set_yscale("log")
-    trips.set_ylim(2, LATENCY_FULL_MS)
-    trips.set_ylabel("ping's round trip, ms")
+    draw_uplinks(strip, (rates, trips), story)
+    draw_rates(rates, story)
+    draw_round_trips(trips, story)
     trips.set_xlabel("seconds")
-    for axes in (rates, trips):
-        ground(axes, story)
-        axes.set_xlim(0, end - begin)
-        axes.grid(alpha=0.3)
+    trips.set_xlim(0, end - begin)
     for move in story.moves:
-        mark(figure, rates, trips, story, move)
-    figure.suptitle(f"{story.means.name}: {story.survived()} of {story.started()} sessions survived", y=1.0)
+        mark((strip, rates, trips), story, move)
+    figure.suptitle(
+        f"{story.means.name}: {story.survived()} of {story.started()} sessions survived",
+        x=0.125,
+        y=1.0,
+        ha="left",
+        fontsize=15,
+        weight="bold",
+    )
     picture = io.BytesIO()
     figure.savefig(picture, format="png", bbox_inches="tight")
     plt.close(figure)
     return picture.getvalue()
 
 
-def ground(axes, story):
-    """The uplink that carries, as the colour behind."""
+def draw_rates(axes, story):
+    series = [
+        [value * 8 / 1e6 / SLOT_S for _, value in per_slot(session.samples, story.began, story.ended, SLOT_S)]
+        for session in (story.download, story.iperf)
+    ]
+    times = [i * SLOT_S for i in range(len(series[0]))]
+    labels = ("download", "iperf3")
+    axes.stackplot(times, *series, labels=labels, colors=("#8ecae6", "#219ebc"), step="post", zorder=2)
+    axes.set_ylabel("throughput, Mb/s")
+    axes.set_ylim(0, RATE_FULL_MBIT)
+    axes.grid(alpha=0.3)
+    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
+
+
+def draw_round_trips(axes, story):
+    answers = [answer for answer in story.ping.answers.all if story.began <= answer.at <= story.ended]
+    times = [answer.at - story.began for answer in answers]
+    axes.plot(times, [max(answer.round_trip_ms, 1) for answer in answers], ".", ms=1.5, color="#023047")
+    axes.set_yscale("log")
+    axes.set_ylim(2, LATENCY_FULL_MS)
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.set_ylabel("ping, ms")
+    axes.grid(alpha=0.3)
+
+
+def draw_uplinks(strip, others, story):
+    """Which uplink carries: named in the strip, and a tint behind the rest."""
     before = [uplink for at, uplink in story.carried if at <= story.began][-1:]
     changes = [(story.began, *before)] if before else []
     changes += [change for change in story.carried if story.began < change[0] < story.ended]
     for (at, uplink), (until, _) in itertools.pairwise([*changes, (story.ended, None)]):
-        axes.axvspan(at - story.began, until - story.began, color=COLOURS.get(uplink), alpha=0.12, lw=0)
-        if uplink and axes.get_ylim()[1] < LATENCY_FULL_MS and until - at > NAMED_FROM_S:
-            middle = (at + until) / 2 - story.began
-            axes.text(
-                middle,
-                RATE_FULL_MBIT * 0.95,
-                uplink,
-                color=COLOURS[uplink],
-                va="top",
-                ha="center",
-                weight="bold",
-            )
+        span, colour = (at - story.began, until - story.began), COLOURS.get(uplink)
+        strip.axvspan(*span, color=colour, lw=0)
+        for axes in others:
+            axes.axvspan(*span, color=colour, alpha=0.1, lw=0, zorder=0)
+        if uplink and until - at > NAMED_FROM_S:
+            place = {"ha": "center", "va": "center", "color": "white", "weight": "bold", "fontsize": 9}
+            strip.text(sum(span) / 2, 0.5, uplink, **place)
+    strip.set_ylim(0, 1)
+    strip.set_yticks([])
+    strip.set_ylabel("uplink", rotation=0, ha="right", va="center")
 
 
-def mark(figure, rates, trips, story, move):
+def mark(all_axes, story, move):
     at, colour = move.begin - story.began, KIND_COLOURS[move.kind]
-    for axes in (rates, trips):
+    for axes in all_axes:
         axes.axvline(at, color=colour, lw=1.2)
     measured = story.measured(move)
     cost = f"{measured.interruption_ms} ms, {measured.lost} lost" if move.arrived else "not recovered"
-    rates.annotate(
+    all_axes[0].annotate(
         f"{move.name}\n{cost}",
         xy=(at, 1.0),
         xycoords=("data", "axes fraction"),
         xytext=(2, 4),
         textcoords="offset points",
         rotation=32,
-        fontsize=8,
+        fontsize=8.5,
         color=colour,
     )
