@@ -52,6 +52,7 @@ def lab(rows):
     if os.geteuid() != 0:
         rows.skip("lab", "needs root for its namespaces")
         return
+    compile_kind("release")
     pytest_suite("lab scenarios", "tests/lab")(rows)
 
 

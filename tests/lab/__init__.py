@@ -9,4 +9,9 @@ measure     interruption, loss and duplication, from ping's own lines
 product     careof in the lab: configuration, processes, what it says of itself
 failover    what a user has today: NAT on every uplink and a script that follows a tracking address
 story       the moves, one after the other, and what became of the sessions
+view        what is shown while it happens, and the table at its end
+report      the page with the timeline
+demo        all of that: `./dev demo`
+keep        a lab to explore by hand: `./dev lab`
+relay.c     a line with a length, for kernels that cannot delay
 """

@@ -5,7 +5,6 @@ failover) has brought the branch to the uplink where it should be, and pings are
 cost is read from the pings between its beginning and its end; the sessions tell for themselves.
 """
 
-import contextlib
 import itertools
 import threading
 import time
@@ -84,7 +83,10 @@ class Story:
         self.sessions = []
 
     def prepare(self):
-        """Everything is up, the branch is on Wi-Fi, the office cable is out, and sessions run."""
+        """Everything is up, the branch is on Wi-Fi, the office cable is out, and sessions run.
+
+        Raises TimeoutError, CommandFailed.
+        """
         lab, means = self.lab, self.means
         lab.uplinks["wan"].unplug()
         servers = Servers(lab)
@@ -96,9 +98,17 @@ class Story:
         self.sessions = [self.ssh, self.download, self.iperf, self.ping]
         for session in self.sessions:
             session.begin()
-        self._wait(lambda: all(s.idle_s() < 1 and (s.samples or s is self.ping) for s in self.sessions))
-        self._wait(lambda: self.uplink == "wwan")
-        self._wait(self._steady)
+        ready = (
+            (
+                "sessions",
+                lambda: all(s.idle_s() < 1 and (s.samples or s is self.ping) for s in self.sessions),
+            ),
+            ("the branch on Wi-Fi", lambda: self.uplink == "wwan"),
+            ("steady pings", self._steady),
+        )
+        for what, true in ready:
+            if not self._wait(true):
+                raise TimeoutError(f"{what}: not within {PATIENCE_S} s")
         self.began = time.time()
         self.view.note("an SSH session, a download, an iperf3 flow and pings are under way")
 
@@ -133,10 +143,12 @@ class Story:
     def finish(self):
         """Every session must get on once more after the last move; then they are ended."""
         last = time.time()
-        with contextlib.suppress(TimeoutError):
-            self._wait(lambda: all(time.time() - s.idle_s() > last for s in self.sessions), STALL_S)
+        self._wait(lambda: all(session.progressed_after(last) for session in self.sessions), STALL_S)
         self.ended = time.time()
         self._watching.set()
+        for session in self.sessions:
+            if session.alive and not session.progressed_after(last):
+                session.died("nothing after the last move")
         for session in self.sessions:
             session.end()
 

@@ -23,7 +23,7 @@ from .failover import PlainNat
 from .process import wait_until
 from .product import MICROPYTHON, TUNNELD, Careof
 from .story import ANY, STEPS, Step, Story
-from .topology import HOME_AGENT, RELAY, SERVER, Lab
+from .topology import HOME_AGENT, RELAY, ROOT, SERVER, Lab
 from .view import Lines
 
 PROGRAMS = ("ip", "nft", "tc", "conntrack", "fping", "ssh", "nginx", "curl", "iperf3")
@@ -221,6 +221,31 @@ def test_the_next_lab_removes_what_a_killed_watchdog_left(tmp_path):
         assert len(watchdog) == 1 and left_of(lab_id)
         with Lab():
             assert left_of(lab_id) == []
+
+
+def test_a_lab_to_explore_by_hand():
+    def keep(*arguments):
+        done = subprocess.run(
+            [sys.executable, "-m", "lab.keep", *arguments],
+            env={**os.environ, "PYTHONPATH": str(ROOT / "tests")},
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    lab_id = keep("up").split()[1]
+    try:
+        which = ("--lab", lab_id)
+        assert " 0% packet loss" in keep("shell", *which, "laptop", "ping", "--", "-c1", "-W2", SERVER)
+        keep("move", *which, "lte")
+        keep("fault", *which, "wan", "unplug")
+        shown = keep("status")
+        assert f"lab {lab_id}" in shown and "wan   5 ms round trip, cable out" in shown
+        assert "10.77.0.2" in shown
+    finally:
+        keep("down", "--lab", lab_id)
+    assert left_of(lab_id) == []
 
 
 def test_the_whole_demo(tmp_path):

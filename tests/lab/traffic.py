@@ -22,7 +22,7 @@ import time
 from typing import ClassVar
 
 from .measure import INTERVAL_MS, Answers
-from .process import end, run, wait_until
+from .process import CommandFailed, end, run, wait_until
 from .topology import SERVER
 
 STALL_S = 12  # a user's patience
@@ -132,6 +132,12 @@ class Session:
     def idle_s(self):
         return time.time() - self._progress_at
 
+    def progressed_after(self, moment):
+        return self._progress_at > moment
+
+    def died(self, why):
+        self.deaths.append((time.time(), why))
+
     @property
     def alive(self):
         """Is the connection that was started last still there, and getting on?"""
@@ -166,11 +172,14 @@ class Session:
         while not self._ended.is_set():
             self.started += 1
             self._progress_at = time.time()
-            why = self._run()
+            try:
+                why = self._run()
+            except (CommandFailed, TimeoutError) as e:
+                why = str(e)
             self._kill()
             if self._ended.is_set():
                 return
-            self.deaths.append((time.time(), why))
+            self.died(why)
             self._ended.wait(AGAIN_S)
 
     def _run(self):
