@@ -51,7 +51,12 @@ bool filter_packet_part(const char **what)
 #endif
         CALL(SYS_epoll_pwait),
         CALL(SYS_epoll_ctl),
+#ifdef SYS_clock_gettime
         CALL(SYS_clock_gettime),
+#endif
+#ifdef SYS_clock_gettime32 /* musl's name of the old one, where there are two */
+        CALL(SYS_clock_gettime32),
+#endif
 #ifdef SYS_clock_gettime64
         CALL(SYS_clock_gettime64),
 #endif
@@ -89,7 +94,12 @@ bool helper_filter(const char **what)
         CALL(SYS_recv),
 #endif
         CALL(SYS_nanosleep),
+#ifdef SYS_clock_nanosleep
         CALL(SYS_clock_nanosleep),
+#endif
+#ifdef SYS_clock_nanosleep_time32
+        CALL(SYS_clock_nanosleep_time32),
+#endif
 #ifdef SYS_clock_nanosleep_time64
         CALL(SYS_clock_nanosleep_time64),
 #endif

@@ -4,7 +4,7 @@ from careof.agent import events
 from careof.agent import home_agent as module
 from careof.agent.home_agent import Allowance, HomeAgent
 from careof.crypt.soft import SoftProvider
-from careof.limits import PENDING_MAX, REFUSALS_PER_S
+from careof.limits import PENDING_MAX, REFUSALS_PER_S, UPLINK_RETRY_MS
 from careof.wire import mip, tunneld
 from office import AGENT, HOME, LAN, Node, agent_options
 from world import Chance
@@ -84,6 +84,22 @@ def test_the_ground_is_held_at_the_start():
     assert agent.held["uplink", 1] == tunneld.SetUplink(1, "", AGENT, 434)
     assert {key[1:] for key in agent.held if key[0] == "deliver"} == {(HOME, 32), LAN}
     assert events.Settled() in agent.others
+
+
+def test_an_address_that_is_not_there_yet_is_tried_again_and_told_once():
+    agent = Agent().started()
+    uplink = agent.held[("uplink", 1)]
+    for _ in range(2):
+        agent.tell(events.Refused(uplink, 99, "cannot assign"), 1000)
+        assert ("uplink", 1) not in agent.held
+        assert agent.role.deadline() == 1000 + UPLINK_RETRY_MS
+        agent.tell(events.Late(), 1000 + UPLINK_RETRY_MS)
+        assert agent.held[("uplink", 1)] == uplink
+    levels = [action.level for action in agent.others if isinstance(action, events.Log)]
+    assert levels == ["error", "debug"]
+    other = tunneld.SetUplink(7, "wan", bytes(4), 434)
+    agent.tell(events.Refused(other, 99, "another role's"))
+    assert ("uplink", 1) in agent.held
 
 
 def test_what_is_held_for_a_node_is_said_before_its_reply():

@@ -18,7 +18,14 @@ of the last moment may be missing: then its node's probes go unanswered, and it 
 
 from collections import namedtuple
 
-from ..limits import MIP_PORT, PENDING_MAX, QUESTION_FORGOTTEN_MS, REFUSALS_PER_S, STATUS_ROWS_MAX
+from ..limits import (
+    MIP_PORT,
+    PENDING_MAX,
+    QUESTION_FORGOTTEN_MS,
+    REFUSALS_PER_S,
+    STATUS_ROWS_MAX,
+    UPLINK_RETRY_MS,
+)
 from ..proto import admission
 from ..proto.bindings import Bindings, Wish
 from ..wire import ipv4, mip, tunneld
@@ -66,10 +73,12 @@ class HomeAgent:
         self._unix_offset_ms = 0
         self._questions = {}  # token -> _Question
         self._token = 0
+        self._retry_ms = None  # when to ask again for the uplink that tunneld refused
+        self._refusal = None  # the last one's text: it is told once
 
     def deadline(self):
         """When to call handle(Late(), now), in ms, or None."""
-        soonest_ms = None
+        soonest_ms = self._retry_ms
         for part in (self.bindings, self.paths, self._state):
             at_ms = part.deadline()
             if at_ms is not None and (soonest_ms is None or at_ms < soonest_ms):
@@ -264,7 +273,7 @@ class HomeAgent:
         agent = self.agent
         actions = [
             Hold(("tun",), tunneld.SetTun(bytes(4), agent.packet_size)),
-            Hold(("uplink", self.uplink), tunneld.SetUplink(self.uplink, "", agent.address, MIP_PORT)),
+            self._open(),
         ]
         for prefix in self._delivered():
             actions.append(Hold(("deliver",) + prefix, tunneld.SetDeliver(prefix[0], prefix[1])))
@@ -276,6 +285,8 @@ class HomeAgent:
 
     def _time_passed(self, event, now_ms):
         actions = []
+        if self._retry_ms is not None and self._retry_ms <= now_ms:
+            actions.append(self._open())
         for node in self.bindings.expire(now_ms):
             actions += self.paths.changed(node, now_ms)
             actions += [Count("binding_expired"), Log("notice", "binding", node.describe() + " (expired)")]
@@ -331,7 +342,21 @@ class HomeAgent:
         }
 
     def _refused(self, event, now_ms):
-        return [Log("error", "tunneld", "refused %s: %s" % (type(event.message).__name__, event.text))]
+        """Our address may not be there yet, when the machine has only just started: try again."""
+        message, ours = event.message, False
+        if isinstance(message, tunneld.SetUplink):
+            if message.uplink != self.uplink:
+                return []
+            self._retry_ms, ours = now_ms + UPLINK_RETRY_MS, True
+        text = "refused %s: %s" % (type(message).__name__, event.text)
+        level = "debug" if text == self._refusal else "error"
+        self._refusal = text
+        return [Log(level, "tunneld", text)] + ([Release(("uplink", self.uplink))] if ours else [])
+
+    def _open(self):
+        self._retry_ms = None
+        uplink = tunneld.SetUplink(self.uplink, "", self.agent.address, MIP_PORT)
+        return Hold(("uplink", self.uplink), uplink)
 
 
 RULES = {

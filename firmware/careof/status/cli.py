@@ -18,7 +18,7 @@ COMMANDS = {"status": 0, "counters": 0, "reload": 0, "move": 1, "stop": 0}  # na
 def ask(run_path, command, arguments):
     """careofd's reply, a dict with "answer" or "error". Raises OSError."""
     path = run_path + "/status.sock"
-    asking = socket.socket(1, 1)  # AF_UNIX, SOCK_STREAM
+    asking = socket.socket(1, socket.SOCK_STREAM)  # AF_UNIX
     if sys.implementation.name == "micropython":
         asking.connect((1).to_bytes(2, sys.byteorder) + path.encode() + b"\x00")
     else:

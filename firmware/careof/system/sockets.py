@@ -5,14 +5,16 @@ TCP and UDP. Its readinto() is no recv_into(): it goes on until the buffer is fu
 glues datagrams together.
 """
 
+import errno
 import socket
 import sys
 
 MICROPYTHON = sys.implementation.name == "micropython"
 
 AF_UNIX, AF_NETLINK = 1, 16
-SOCK_STREAM, SOCK_DGRAM, SOCK_RAW, SOCK_SEQPACKET = 1, 2, 3, 5
-EAGAIN, ENOBUFS = 11, 105
+# Of these numbers MIPS has its own (stream and datagram the other way round, ENOBUFS 132).
+SOCK_STREAM, SOCK_RAW, SOCK_SEQPACKET = socket.SOCK_STREAM, 3, 5
+EAGAIN, ENOBUFS = errno.EAGAIN, errno.ENOBUFS
 WOULD_BLOCK = None  # what receive_into() answers when there is nothing
 
 
