@@ -128,6 +128,11 @@ static bool is_probe_reply(struct tunneld *tunneld, const struct tunnel *tunnel,
     return false;
 }
 
+static bool copies_may_come(const struct tunneld *tunneld, const struct inner_row *row)
+{
+    return row->shared->tunnels > 1 || tunneld->now_us < row->shared->copies_until_us;
+}
+
 static void inner_packet(struct tunneld *tunneld, struct tunnel *tunnel, uint8_t *packet, size_t size,
                          uint8_t outer_tos)
 {
@@ -153,7 +158,7 @@ static void inner_packet(struct tunneld *tunneld, struct tunnel *tunnel, uint8_t
     tunnel->traffic.in_octets += view.size;
     if (tunneld->state.probe_count && is_probe_reply(tunneld, tunnel, &view))
         return;
-    if (row->shared->tunnels > 1 &&
+    if (copies_may_come(tunneld, row) &&
         duplicate_seen(&tunneld->in.duplicates, &view, tunnel->name.id, tunneld->now_us / 1000)) {
         count(tunneld, COUNTER_IN_DUPLICATE, 1);
         return;

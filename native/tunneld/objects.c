@@ -93,11 +93,12 @@ static uint64_t shared_key(const struct inner_row *row)
     return (source * 0x9e3779b97f4a7c15ull) ^ destination;
 }
 
-static void remove_row(struct state *state, struct tunnel *tunnel, uint32_t index)
+static void remove_row(struct tunneld *tunneld, struct tunnel *tunnel, uint32_t index)
 {
     struct inner_row *row = &tunnel->rows[index];
+    row->shared->copies_until_us = tunneld->now_us + DUPLICATE_WINDOW_MS * 1000;
     if (--row->shared->tunnels == 0)
-        free(map_remove(&state->shared_rows, shared_key(row)));
+        free(map_remove(&tunneld->state.shared_rows, shared_key(row)));
     *row = tunnel->rows[--tunnel->row_count];
 }
 
@@ -180,14 +181,15 @@ int objects_drop_inner(struct tunneld *tunneld, const struct message_drop_inner 
     };
     struct inner_row *row = tunnel ? find_row(tunnel, &wanted) : NULL;
     if (row)
-        remove_row(&tunneld->state, tunnel, (uint32_t)(row - tunnel->rows));
+        remove_row(tunneld, tunnel, (uint32_t)(row - tunnel->rows));
     return 0; /* with the tunnel its rows went: to drop them again is no mistake */
 }
 
-static void drop_tunnel(struct state *state, struct tunnel *tunnel)
+static void drop_tunnel(struct tunneld *tunneld, struct tunnel *tunnel)
 {
+    struct state *state = &tunneld->state;
     while (tunnel->row_count)
-        remove_row(state, tunnel, tunnel->row_count - 1u);
+        remove_row(tunneld, tunnel, tunnel->row_count - 1u);
     free(tunnel->rows);
     tunnel->rows = NULL;
     tunnel->row_room = 0;
@@ -201,7 +203,7 @@ int objects_drop_tunnel(struct tunneld *tunneld, uint32_t id)
     struct tunnel *tunnel = map_get(&tunneld->state.tunnels, id);
     if (!tunnel || !tunnel->name.set)
         return ENOENT;
-    drop_tunnel(&tunneld->state, tunnel);
+    drop_tunnel(tunneld, tunnel);
     return 0;
 }
 
@@ -349,11 +351,11 @@ int objects_drop_route(struct tunneld *tunneld, uint32_t destination, uint8_t le
 
 /* -- The end of a replay -------------------------------------------------------------------------- */
 
-static void sweep_rows(struct state *state, struct tunnel *tunnel)
+static void sweep_rows(struct tunneld *tunneld, struct tunnel *tunnel)
 {
     for (uint32_t i = 0; i < tunnel->row_count;) {
-        if (tunnel->rows[i].replay != state->replay)
-            remove_row(state, tunnel, i);
+        if (tunnel->rows[i].replay != tunneld->state.replay)
+            remove_row(tunneld, tunnel, i);
         else
             i++;
     }
@@ -384,9 +386,9 @@ void objects_sweep(struct tunneld *tunneld)
         bool stale = tunnel && tunnel->name.set && tunnel->name.replay != state->replay;
         bool stays = !stale || tunnel->name.references;
         if (stale)
-            drop_tunnel(state, tunnel);
+            drop_tunnel(tunneld, tunnel);
         else if (tunnel)
-            sweep_rows(state, tunnel);
+            sweep_rows(tunneld, tunnel);
         at += stays;
     }
 }

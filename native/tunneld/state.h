@@ -38,6 +38,7 @@ struct uplink {
 
 struct shared_row {
     uint32_t tunnels; /* that have this row: with more than one, packets may come twice */
+    uint64_t copies_until_us; /* and for a while after: the slower tunnel's are still on their way */
 };
 
 struct inner_row {

@@ -322,6 +322,17 @@ def test_copies_by_two_tunnels_are_dropped_once(world):
     assert world.counted("in_duplicate", 1)
 
 
+def test_a_late_copy_is_dropped_when_the_first_ones_tunnel_is_gone(world):
+    packet = bytes(good(b"copy", id=78))
+    outer = IP(src=PEER, dst="192.0.2.1", proto=4) / Raw(packet)
+    sender = world.outside.inside(lambda: socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW))
+    sender.sendto(bytes(outer), ("192.0.2.1", 0))
+    assert world.inner.recv(100) == b"copy"
+    world.client.set(wire.DropTunnel(2))
+    assert not world.delivered(packet)
+    assert world.counted("in_duplicate", 1)
+
+
 def test_a_probes_reply_is_handed_up(world):
     reply = IP(src=SERVER, dst=HOME) / ICMP(type=0, id=PROBE, seq=9)
     world.come(reply)
