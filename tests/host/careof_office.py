@@ -126,7 +126,8 @@ class Office:
         self.router, self.outside = Namespace("branch"), Namespace("agent")
         self.folder = Path(tempfile.mkdtemp(prefix="careof-office-"))
         join(self.router, "up0", "192.0.2.2/24", self.outside, "out0", f"{AGENT_ADDRESS}/24")
-        self.outside.ip("address", "add", "192.0.2.3/24", "dev", "out0")
+        for stranger in ("192.0.2.3/24", "192.0.2.4/24"):
+            self.outside.ip("address", "add", stranger, "dev", "out0")
         self.router.ip("route", "add", "default", "via", AGENT_ADDRESS, "dev", "up0")
         self.router.ip("address", "add", f"{LAN}/24", "dev", "lo")
         self.outside.ip("address", "add", f"{SERVER}/24", "dev", "lo")

@@ -190,12 +190,14 @@ class Stranger:
         self.socket.sendto(data, (AGENT_ADDRESS, 434))
 
     def reply_to(self, data):
-        """The code of the reply, or None: silence."""
+        """The code of the reply, or None: silence. No reply is longer than what it answers: no amplifier."""
         self.say(data)
         try:
-            return mip.unpack(self.socket.recv(2000)).message.code
+            reply = self.socket.recv(2000)
         except TimeoutError:
             return None
+        assert len(reply) <= len(data)
+        return mip.unpack(reply).message.code
 
     def where_the_branch_is(self):
         return self.office.agent.careof("status")[1]
@@ -273,13 +275,21 @@ def test_a_forged_reply_does_nothing_to_the_router(shared):
     assert sum(dropped.values()) >= 6
 
 
-def test_a_flood_of_rubbish_does_not_stop_the_office(shared):
-    stranger = Stranger(shared)
-    ping = shared.start_ping(50)
-    for number in range(5000):
+def test_a_flood_of_rubbish_does_not_stop_the_office(office):
+    """CVE-2009-0633: after a flood of bad datagrams on UDP 434 a valid request is answered, and in time."""
+    stranger, other = Stranger(office), Stranger(office)
+    unsigned, false = UNSIGNED, registration(key="wrong")
+    ping = office.start_ping(50)
+    for number in range(2000):
         stranger.say(bytes([1]) + number.to_bytes(4, "big") * 6)
+        stranger.say(unsigned)
+        stranger.say(false)
     assert ping() == 50
-    assert shared.connected()
+    other.socket.close()
+    other.socket = office.outside.inside(lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+    other.socket.bind(("192.0.2.4", 0))
+    other.socket.settimeout(1)
+    assert other.reply_to(registration(care_of="192.0.2.4")) == 0
 
 
 def test_the_status_socket_takes_rubbish(shared):

@@ -13,7 +13,7 @@ from careof.wire import tunneld as wire
 from namespaces import Namespace, join
 from scapy.layers.inet import ICMP, IP, TCP, UDP
 from scapy.packet import Raw
-from tunneld_process import Tunneld, cannot_run, ip
+from tunneld_process import Tunneld, cannot_run, ip, status_of
 
 pytestmark = pytest.mark.skipif(cannot_run() is not None, reason=str(cannot_run()))
 ANY = bytes(4)
@@ -267,6 +267,49 @@ def test_inner_packets_that_may_not_come_are_dropped_by_name(world, name):
     after = world.counters()
     assert after[name] - before[name] == 1
     assert after["in_packets"] - before["in_packets"] == 1  # the control's
+
+
+def test_the_source_check_is_what_stops_a_forger(world):
+    """The control of in_bad_source (CVE-2020-10136): without the check the same packet is delivered."""
+    forged = good(b"forged", src="10.10.0.1")
+    assert not world.delivered(forged)
+    world.client.set(wire.SetInner(1, ANY, 0, ANY, 0))
+    assert world.delivered(forged)
+
+
+def test_what_left_one_tunnel_does_not_enter_another(world):
+    """Nested encapsulation (CVE-2024-7595): the inner packet is tunnel data to this very machine."""
+    world.client.set(
+        wire.SetUplink(2, "", ANY, 4340),
+        wire.SetTunnel(3, wire.KIND_MIP_UDP, 2, ip(SERVER), 4341),
+        wire.SetTunnel(4, wire.KIND_MIP_UDP, 2, ip(PEER), 4341),
+        *(wire.SetInner(number, ip("10.9.0.0"), 16, ip(HOME), 32) for number in (3, 4)),
+        wire.SetInner(1, ip(SERVER), 32, ip("192.0.2.1"), 32),
+    )
+    second = UDP(sport=4341, dport=4340) / Raw(TUNNEL_DATA + bytes(good(b"nested")))
+    assert not world.delivered(IP(src=SERVER, dst="192.0.2.1", ttl=60) / second)
+    assert world.counted("in_nested", 1)
+    direct = world.outside.inside(lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+    direct.bind((PEER, 4341))
+    direct.sendto(TUNNEL_DATA + bytes(good(b"direct")), ("192.0.2.1", 4340))  # the control
+    assert world.inner.recv(100) == b"direct"
+
+
+def test_rubbish_leaves_no_memory_behind(world):
+    """CVE-2019-1708: 100,000 packets that are refused, and not a page more."""
+    rubbish = [b"\4\4\0\0" + bytes(good(src="10.10.0.1")), b"\4\4\0\0E", b"\4\xff\0\0" + bytes(40), b"\1"]
+    for octets in rubbish * 100:
+        world.udp.sendto(octets, ("192.0.2.1", 434))
+    before = memory_kb(world.tunneld)
+    for _ in range(25000):
+        for octets in rubbish:
+            world.udp.sendto(octets, ("192.0.2.1", 434))
+    assert world.delivered(good(b"the good one"))
+    assert memory_kb(world.tunneld) - before < 200
+
+
+def memory_kb(tunneld):
+    return sum(int(status_of(pid)["RssAnon"].split()[0]) for pid in tunneld.processes())
 
 
 def test_truncated_inner_packets_are_dropped(world):
