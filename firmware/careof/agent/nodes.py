@@ -91,16 +91,21 @@ class AgentNode:
         return "%s %s at %s" % (self.name, self.text, ", ".join(ends) if ends else "no care-of address")
 
 
+def _number(address):
+    """A key that spreads: MicroPython hashes the octets of one network's addresses to few values."""
+    return int.from_bytes(address, "big")
+
+
 class Nodes:
     """All configured nodes by home address."""
 
     def __init__(self, options, random):
         self._random = random
-        self._nodes = {}
+        self._nodes = {}  # by _number(home address)
         self.configure(options)
 
     def find(self, home_address):
-        return self._nodes.get(home_address)
+        return self._nodes.get(_number(home_address))
 
     def __iter__(self):
         return iter(self._nodes.values())
@@ -113,13 +118,13 @@ class Nodes:
         gone, moved = self._nodes, []
         self._nodes = {}
         for section in options.nodes:
-            node = gone.pop(section.home_address, None)
+            node = gone.pop(_number(section.home_address), None)
             if node is None:
                 node = AgentNode(section)
             elif node.networks != tuple(section.mobile_network):
                 moved.append((node, node.networks))
             node.name, node.networks = section.name, tuple(section.mobile_network)
-            self._nodes[node.home_address] = node
+            self._nodes[_number(node.home_address)] = node
             self._associate(node, [options.associations[name] for name in section.association])
         return list(gone.values()), moved
 

@@ -54,7 +54,7 @@ static void run_coalesce(void)
     struct iovec iov[COALESCE_IOVEC_MAX];
     const size_t stride = HEADROOM + 40 + SEGMENT_PAYLOAD;
     restore_headers(); /* the first packet's headers are rewritten in place */
-    coalesce_begin(&run, true);
+    coalesce_begin(&run, true, 1500);
     for (int i = 0; i < SEGMENTS; i++) {
         struct ipv4_view view;
         if (ipv4_parse(out + (size_t)i * stride + HEADROOM, 40 + SEGMENT_PAYLOAD, &view) != IPV4_FINE)
