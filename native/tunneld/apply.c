@@ -53,8 +53,10 @@ static struct outcome set_tun(struct tunneld *tunneld, const struct message_set_
     struct helper_request request = {.verb = HELPER_SET_TUN, .length = 32, .address = set->address, .size = set->mtu};
     struct helper_answer answer;
     struct outcome outcome = ask(tunneld, &request, &answer, NULL);
-    if (!outcome.error)
+    if (!outcome.error) {
         tunneld->state.tun_address = set->address;
+        tunneld->state.tun_size = set->mtu;
+    }
     return outcome;
 }
 

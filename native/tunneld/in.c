@@ -64,7 +64,7 @@ static void write_run(struct tunneld *tunneld)
 
 static void begin_run(struct tunneld *tunneld)
 {
-    coalesce_begin(&tunneld->in.run, tunneld->offloads & WIRE_OFFLOAD_TUN_USO);
+    coalesce_begin(&tunneld->in.run, tunneld->offloads & WIRE_OFFLOAD_TUN_USO, tunneld->state.tun_size);
 }
 
 static void add_to_run(struct tunneld *tunneld, const struct ipv4_view *view)

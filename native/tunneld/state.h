@@ -119,6 +119,7 @@ struct state {
     uint64_t earliest_expiry_us;
     struct path *watched;
     uint32_t tun_address;
+    uint16_t tun_size; /* its MTU */
 };
 
 static inline uint32_t mask_of(uint8_t length)

@@ -98,9 +98,10 @@ static void test_update_agrees_with_summing_again(void)
         test_random_octets(words, sizeof words);
         if (i % 3 == 0)
             memset(words + 2, i % 2 ? 0xff : 0, 16);
+        words[19] |= 1; /* nothing but zeros has two right checksums; no header is that */
         store_raw16(words, 0);
         store_raw16(words, checksum_finish(checksum_sum(words, sizeof words)));
-        uint8_t *word = words + 2 + 2 * test_random_below(9);
+        uint8_t *word = words + 2 + 2 * test_random_below(8);
         uint16_t was = load_raw16(word);
         store_raw16(word, (uint16_t)test_random());
         store_raw16(words, checksum_update16(load_raw16(words), was, load_raw16(word)));

@@ -11,9 +11,10 @@ enum {
     TCP_FLAGS_ALONE = TCP_SYN | TCP_RST | TCP_URG,
 };
 
-void coalesce_begin(struct coalesce_run *run, bool uso)
+void coalesce_begin(struct coalesce_run *run, bool uso, uint16_t packet_size)
 {
     run->uso = uso;
+    run->packet_size = packet_size;
     run->packet_count = run->item_count = run->open_count = 0;
 }
 
@@ -43,6 +44,21 @@ static bool is_candidate(const struct coalesce_run *run, const struct ipv4_view 
         return false;
     uint32_t size = (uint32_t)view->size - view->header_size;
     return checksum_right(checksum_pseudo(view->at, view->protocol, size) + checksum_sum(transport, size));
+}
+
+static uint16_t pseudo_sum(const uint8_t *packet, uint8_t protocol, uint32_t transport_size)
+{
+    return checksum_fold(checksum_pseudo(packet, protocol, transport_size));
+}
+
+/* A packet whose checksum is right as it is never comes here, so this is the kernel's mark. */
+static bool merged_by_kernel(const struct ipv4_view *view)
+{
+    if (view->transport != TRANSPORT_TCP || view->header_size != IPV4_HEADER_SIZE_MIN || ipv4_is_fragment(view) ||
+        payload_size(view) == 0 || !ipv4_header_right(view))
+        return false;
+    uint32_t size = (uint32_t)view->size - view->header_size;
+    return load_raw16(view->at + view->header_size + TCP_CHECKSUM_AT) == pseudo_sum(view->at, view->protocol, size);
 }
 
 static const uint8_t *first_of(const struct coalesce_run *run, const struct coalesce_item *item)
@@ -189,7 +205,12 @@ bool coalesce_add(struct coalesce_run *run, const struct ipv4_view *view)
         return false;
     if (!is_candidate(run, view)) {
         close_flow(run, view);
-        new_item(run, view);
+        struct coalesce_item *item = &run->items[new_item(run, view)];
+        if (merged_by_kernel(view)) {
+            item->merged = true;
+            if (run->packet_size > item->headers_size && view->size > run->packet_size)
+                item->segment_payload = (uint16_t)(run->packet_size - item->headers_size);
+        }
         return true;
     }
     for (uint32_t slot = 0; slot < run->open_count; slot++) {
@@ -238,16 +259,18 @@ static void finish(struct coalesce_item *item, uint8_t *first)
     store_raw16(first + IPV4_CHECKSUM_AT, checksum_finish(checksum_sum(first, IPV4_HEADER_SIZE_MIN)));
     if (!tcp)
         store_be16(transport + UDP_LENGTH_AT, (uint16_t)transport_size);
-    store_raw16(transport + checksum_at, checksum_fold(checksum_pseudo(first, item->protocol, transport_size)));
+    store_raw16(transport + checksum_at, pseudo_sum(first, item->protocol, transport_size));
 
     uint8_t gso = tcp ? VNET_GSO_TCPV4 : VNET_GSO_UDP_L4;
-    if (tcp && (transport[TCP_FLAGS_AT] & TCP_CWR))
+    if (item->payload_size == item->segment_payload)
+        gso = VNET_GSO_NONE; /* merged, and fits: only its checksum is to be made */
+    else if (tcp && (transport[TCP_FLAGS_AT] & TCP_CWR))
         gso |= VNET_GSO_ECN;
     item->vnet = (struct vnet_header){
         .flags = VNET_NEEDS_CHECKSUM,
         .gso_type = gso,
         .header_size = item->headers_size,
-        .segment_payload = item->segment_payload,
+        .segment_payload = gso == VNET_GSO_NONE ? 0 : item->segment_payload,
         .checksum_start = IPV4_HEADER_SIZE_MIN,
         .checksum_offset = checksum_at,
     };
@@ -256,7 +279,7 @@ static void finish(struct coalesce_item *item, uint8_t *first)
 int coalesce_item(struct coalesce_run *run, uint32_t index, struct iovec *iov)
 {
     struct coalesce_item *item = &run->items[index];
-    if (item->count > 1)
+    if (item->count > 1 || item->merged)
         finish(item, run->packets[item->first].at);
     int used = 0;
     iov[used++] = (struct iovec){.iov_base = &item->vnet, .iov_len = sizeof item->vnet};

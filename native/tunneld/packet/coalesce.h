@@ -9,11 +9,16 @@
  *   - UDP (if the TUN knows USO): a checksum, lengths equal but for a shorter last one;
  *   - a flow's packets never overtake one another; different flows may.
  *
+ * That offload may have been at work before: an uplink whose driver has it (GRO) looks into IP-in-IP too,
+ * and a raw socket then reads one packet of many segments, without a word of their size, and with only
+ * the pseudo header's sum in place of TCP's checksum. It is written as what it is, to be cut to segments
+ * that fit the packet size.
+ *
  * Nothing is copied: the first packet's headers are rewritten where they lie and a super-packet is
  * a list of pieces of the receive buffer, which must stay until it is written.
  *
- *   coalesce_begin(run, uso);
- *   for each packet: if (!coalesce_add(run, &view)) { write all; coalesce_begin(run, uso); add again }
+ *   coalesce_begin(run, uso, packet_size);
+ *   for each packet: if (!coalesce_add(run, &view)) { write all; coalesce_begin(...); add again }
  *   for (i = 0; i < run->item_count; i++) writev(tun, iov, coalesce_item(run, i, iov));
  */
 #ifndef CAREOF_PACKET_COALESCE_H
@@ -47,6 +52,7 @@ struct coalesce_item {
     uint16_t segment_payload;
     uint16_t identification; /* of the packet added last */
     bool identification_fixed;
+    bool merged;             /* the kernel did, before we read it */
     uint8_t protocol;
     uint32_t payload_size;
     uint32_t sequence_next;
@@ -54,13 +60,15 @@ struct coalesce_item {
 
 struct coalesce_run {
     bool uso;
+    uint16_t packet_size;
     uint16_t packet_count, item_count, open_count;
     uint16_t open[COALESCE_OPEN_MAX];        /* items that may still grow, latest used first */
     struct coalesce_packet packets[COALESCE_RUN_MAX];
     struct coalesce_item items[COALESCE_RUN_MAX];
 };
 
-void coalesce_begin(struct coalesce_run *run, bool uso);
+/* `packet_size`: of the TUN, 0 before it is known. */
+void coalesce_begin(struct coalesce_run *run, bool uso, uint16_t packet_size);
 
 /* False when the run is full: nothing was taken. The view is of ipv4_parse(). */
 bool coalesce_add(struct coalesce_run *run, const struct ipv4_view *view);

@@ -90,7 +90,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         flows[f] = MAKE_DEFAULT;
         flows[f].source_port = (uint16_t)(1000 + f);
     }
-    coalesce_begin(&run, true);
+    coalesce_begin(&run, true, 1400);
     for (size_t at = 0; at + STEP_SIZE <= size && count < COALESCE_RUN_MAX; at += STEP_SIZE, count++) {
         struct ipv4_view view;
         uint32_t flow = data[at] & 7;
