@@ -258,3 +258,11 @@ def test_stop_is_quick_and_clean(tunneld):
     began = time.monotonic()
     assert tunneld.stop() == 0
     assert time.monotonic() - began < 2
+
+
+def test_a_missing_tun_is_told(tmp_path, namespaces):
+    hide = 'mount -t tmpfs none /dev/net && exec "$0" --socket "$1"'
+    command = ["unshare", "--mount", "sh", "-c", hide, str(BINARY), str(tmp_path / "x")]
+    done = namespaces[0].start(*command, stderr=subprocess.PIPE, text=True)
+    _, said = done.communicate(timeout=20)
+    assert done.returncode == 5 and "no TUN" in said and "tun module" in said
