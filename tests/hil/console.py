@@ -25,7 +25,10 @@ class Console:
                 return found
             if time.monotonic() > deadline:
                 raise TimeoutError(f"nothing like {pattern!r} on the console; last: {self._heard[-300:]!r}")
-            more = self._port.read(4096)
+            try:
+                more = self._port.read(4096)
+            except serial.SerialException as e:
+                raise TimeoutError(f"the console is gone ({e}); last: {self._heard[-300:]!r}") from None
             self._log.write(more)
             self._log.flush()
             self._heard += more

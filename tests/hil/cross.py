@@ -13,6 +13,8 @@ ROOT = HERE.parents[1]
 PEERS = Path(os.environ.get("CAREOF_PEERS", ROOT.parent / "shared/peers"))  # archives of others' sources
 JOBS = "-j2"
 ZIGCC = [sys.executable, str(HERE / "zigcc.py")]
+# Without -Os at the link too, zig adds its runtime as for debugging: 400 KB more, a good part of it resident.
+LINK = ["-static", "-s", "-Os"]
 ZIG = [sys.executable, "-m", "ziglang"]
 # No FFI, no btree, no TLS: sockets, select, json, hashlib.sha256 and termios are what careofd wants.
 MICROPYTHON_OPTIONS = (
@@ -22,14 +24,13 @@ MICROPYTHON_OPTIONS = (
 CROSS_FILE = """[binaries]
 c = {c}
 ar = {ar}
-strip = {strip}
 [host_machine]
 system = 'linux'
 cpu_family = 'mips'
 cpu = 'mips32r2'
 endian = 'little'
 [built-in options]
-c_link_args = ['-static', '-s']
+c_link_args = {link}
 """
 
 
@@ -47,7 +48,7 @@ def run(log, command, **more):
 def native(folder):
     """Folder where the C is built as in build/, tests and all."""
     cross, build = folder / "mipsel.ini", folder / "native"
-    wanted = CROSS_FILE.format(c=ZIGCC, ar=[*ZIG, "ar"], strip=[*ZIG, "objcopy"])
+    wanted = CROSS_FILE.format(c=ZIGCC, ar=[*ZIG, "ar"], link=LINK)
     meson = Path(sys.executable).with_name("meson")
     if not (build / "build.ninja").exists() or not cross.exists() or cross.read_text() != wanted:
         cross.write_text(wanted)
@@ -66,7 +67,7 @@ def micropython(folder):
     digest = hashlib.sha256(archive.read_bytes()).hexdigest()
     if f"{digest}  {archive.name}" not in (PEERS / "SHA256SUMS").read_text():
         raise RuntimeError(f"{archive}: not what SHA256SUMS says")
-    options = hashlib.sha256(repr((digest, MICROPYTHON_OPTIONS)).encode()).hexdigest()
+    options = hashlib.sha256(repr((digest, LINK, MICROPYTHON_OPTIONS)).encode()).hexdigest()
     home = folder / f"micropython-{options[:12]}"
     binary = home / "build/micropython"
     if binary.exists():
@@ -79,7 +80,7 @@ def micropython(folder):
     compiler = home / "zigcc"
     compiler.write_text(f'#!/bin/sh\nexec {ZIGCC[0]} {ZIGCC[1]} "$@"\n')
     compiler.chmod(0o755)
-    tools = (f"CC={compiler}", f"LD={compiler}", "STRIP=true", "SIZE=true", "LDFLAGS_EXTRA=-static -s")
+    tools = (f"CC={compiler}", f"LD={compiler}", "STRIP=true", "SIZE=true", f"LDFLAGS_EXTRA={' '.join(LINK)}")
     made = ("make", JOBS, "-C", source / "ports/unix", f"BUILD={binary.parent}", *tools, *MICROPYTHON_OPTIONS)
     run(folder / "micropython.log", made)
     return binary
