@@ -51,7 +51,8 @@ static uint16_t pseudo_sum(const uint8_t *packet, uint8_t protocol, uint32_t tra
     return checksum_fold(checksum_pseudo(packet, protocol, transport_size));
 }
 
-/* A packet whose checksum is right as it is never comes here, so this is the kernel's mark. */
+/* A packet whose checksum is right as it is never comes here, so this is the kernel's mark; a spoilt one has
+ * it by chance once in 2^16. */
 static bool merged_by_kernel(const struct ipv4_view *view)
 {
     if (view->transport != TRANSPORT_TCP || view->header_size != IPV4_HEADER_SIZE_MIN || ipv4_is_fragment(view) ||
