@@ -31,7 +31,7 @@ CONSOLE_PORT = 4000  # in the namespace where the emulator runs
 TAP_S = 20
 PROMPT = "board# "
 RUN = "/var/run/careof"
-TESTS = "/usr/lib/tests"
+PROJECT = "/usr/lib/careof"  # what the tests need of the source tree, laid out as there
 INITTAB = f"""::sysinit:/etc/rc
 ::respawn:/usr/sbin/careof-tunneld --socket {RUN}/tunneld.sock
 ::respawn:/usr/bin/careofd
@@ -59,7 +59,7 @@ MICROPYPATH=/usr/lib/micropython exec micropython -X heapsize={heap} -m careof.m
 
 
 def image(path, addresses, heap, configuration, micropython, tunneld, byte_code, modules, busybox, tests):
-    """Write the initramfs. `addresses`: uplink, lan (with length), gateway; `tests`: {path there: octets}."""
+    """Write the initramfs. `addresses`: uplink, lan (with length), gateway; `tests`: {path: octets}."""
     made = Image()
     for name in ("proc", "sys", "dev", "tmp", "var/run"):
         made.folder(name)
@@ -78,7 +78,7 @@ def image(path, addresses, heap, configuration, micropython, tunneld, byte_code,
     for module in MODULES:
         made.file(f"lib/modules/{module}.ko", next(modules.rglob(f"{module}.ko")).read_bytes())
     for name, data in tests.items():
-        made.file(f"{TESTS.lstrip('/')}/{name}", data, 0o755)
+        made.file(f"{PROJECT.lstrip('/')}/{name}", data, 0o755)
     made.write(path)
 
 
@@ -141,9 +141,9 @@ class Board:
         return text
 
     def memory_kb(self, program):
-        """[{"VmRSS": kB, "RssAnon": kB, "RssFile": kB}] of a program's processes on the board."""
+        """[{"VmRSS": kB, "RssAnon": kB, "RssFile": kB, "RssShmem": kB}] of a program's processes."""
         found = []
         for process in self.run(f"pidof {program}").split():
-            lines = self.run(f"grep -E '^(VmRSS|RssAnon|RssFile):' /proc/{process}/status").splitlines()
+            lines = self.run(f"grep -E '^(VmRSS|Rss[A-Z][a-z]+):' /proc/{process}/status").splitlines()
             found.append({line.split(":")[0]: int(line.split()[1]) for line in lines})
         return found

@@ -16,10 +16,11 @@ ZIGCC = [sys.executable, str(HERE / "zigcc.py")]
 # Without -Os at the link too, zig adds its runtime as for debugging: 400 KB more, a good part of it resident.
 LINK = ["-static", "-s", "-Os"]
 ZIG = [sys.executable, "-m", "ziglang"]
-# No FFI, no btree, no TLS: sockets, select, json, hashlib.sha256 and termios are what careofd wants.
+# The kind that routers get as micropython-mbedtls: without Mbed TLS there is no hashlib.md5, which RFC 5944
+# wants of everyone, and no cryptolib.
 MICROPYTHON_OPTIONS = (
-    *("MICROPY_PY_SSL=0", "MICROPY_PY_FFI=0", "MICROPY_PY_BTREE=0", "MICROPY_SSL_AXTLS=0"),
-    *("MICROPY_PY_CRYPTOLIB=0", "MICROPY_STANDALONE=1", "FROZEN_MANIFEST="),
+    *("MICROPY_PY_FFI=0", "MICROPY_PY_BTREE=0", "MICROPY_SSL_AXTLS=0", "MICROPY_STANDALONE=1"),
+    *("MICROPY_PY_SSL=1", "MICROPY_SSL_MBEDTLS=1", "FROZEN_MANIFEST="),
 )
 CROSS_FILE = """[binaries]
 c = {c}
@@ -59,24 +60,41 @@ def native(folder):
     return build
 
 
+def peer(name):
+    """(path, digest) of a source archive among the peers. Raises Missing."""
+    path = PEERS / name
+    if not path.exists():
+        raise Missing(f"{name}, source of the board's interpreter, in the folder that CAREOF_PEERS names")
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    if f"{digest}  {name}" not in (PEERS / "SHA256SUMS").read_text():
+        raise RuntimeError(f"{path}: not what SHA256SUMS says")
+    return path, digest
+
+
+def unpack(archive, target):
+    """An archive of one folder, as `target`."""
+    unpacking = target.with_suffix(".new")
+    shutil.rmtree(unpacking, ignore_errors=True)
+    with tarfile.open(archive) as packed:
+        packed.extractall(unpacking, filter="data")
+    (top,) = unpacking.iterdir()
+    top.rename(target)
+    unpacking.rmdir()
+
+
 def micropython(folder):
-    """Path of the binary, built from the source archive among the peers. Raises Missing."""
-    archive = PEERS / "micropython.tar.xz"
-    if not archive.exists():
-        raise Missing(f"source of MicroPython ({archive.name} in the folder that CAREOF_PEERS names)")
-    digest = hashlib.sha256(archive.read_bytes()).hexdigest()
-    if f"{digest}  {archive.name}" not in (PEERS / "SHA256SUMS").read_text():
-        raise RuntimeError(f"{archive}: not what SHA256SUMS says")
-    options = hashlib.sha256(repr((digest, LINK, MICROPYTHON_OPTIONS)).encode()).hexdigest()
-    home = folder / f"micropython-{options[:12]}"
-    binary = home / "build/micropython"
+    """Path of the binary, built from the archives among the peers. Raises Missing."""
+    (archive, digest), (mbedtls, mbedtls_digest) = peer("micropython.tar.xz"), peer("mbedtls-3.6.6.tar.xz")
+    made_of = repr((digest, mbedtls_digest, LINK, MICROPYTHON_OPTIONS))
+    home = folder / f"micropython-{hashlib.sha256(made_of.encode()).hexdigest()[:12]}"
+    binary, source = home / "build/micropython", home / "source"
     if binary.exists():
         return binary
     shutil.rmtree(home, ignore_errors=True)
     home.mkdir()
-    with tarfile.open(archive) as packed:
-        packed.extractall(home, filter="data")
-    (source,) = home.iterdir()
+    unpack(archive, source)
+    shutil.rmtree(source / "lib/mbedtls", ignore_errors=True)
+    unpack(mbedtls, source / "lib/mbedtls")
     compiler = home / "zigcc"
     compiler.write_text(f'#!/bin/sh\nexec {ZIGCC[0]} {ZIGCC[1]} "$@"\n')
     compiler.chmod(0o755)

@@ -31,7 +31,7 @@ from careof_office import AGENT, AGENT_ADDRESS, BRANCH, SERVER, End, wait_until 
 from namespaces import Namespace  # noqa: E402
 
 import board as board_module  # noqa: E402
-from board import RUN, TESTS, Board  # noqa: E402
+from board import PROJECT, RUN, Board  # noqa: E402
 
 FOLDER = ROOT / "build/smoke"
 PROGRAMS = ("qemu-system-mipsel", "make", "apt-get", "curl")
@@ -40,10 +40,10 @@ HEAP = "640K"
 CAREOFD_MAX_KB, TUNNELD_MAX_KB = 4096, 2048  # resident, at rest with one tunnel
 DOWNLOAD_SIZE = 4 << 20
 BOOT_S, REGISTER_S, TESTS_S, DOWNLOAD_S, REST_S = 90, 60, 300, 120, 10
-# Of the source and not of what runs; of an interpreter with a TLS library, which this one has not.
-NOT_ON_THE_BOARD = ("test_rooms.py", "test_cryptolib.py", "test_crypt.py")
+TESTED = ("tests/unit", "tests/sim", "packaging/examples")
+NOT_ON_THE_BOARD = ("test_rooms.py",)  # of the source, and not of what runs
 SKIPPED = 77  # the status by which Meson and Automake know it
-IMPORT_TIME = """import gc, time
+IMPORT = """import gc, time
 began_ms = time.ticks_ms()
 import careof.main
 from careof.agent import mobile_router
@@ -101,7 +101,7 @@ class Smoke:
             byte_code,
             kernel / "lib/modules",
             busybox / "bin/busybox",
-            tests_for_the_board(native),
+            files_for_the_tests(native),
         )
         return next((kernel / "boot").glob("vmlinuz-*")), initramfs
 
@@ -138,10 +138,12 @@ class Smoke:
             raise RuntimeError(f"careofd on the board says:\n{board.run(f'cat {RUN}/log')}")
 
     def starts(self, board):
-        text = board.run(f"micropython -X heapsize={HEAP} {TESTS}/import_time.py")
+        text = board.run(f"micropython -X heapsize={HEAP} {PROJECT}/import.py")
         time_ms, heap = map(int, text.split())
         self.row("careofd: import time", True, time_ms, "ms, emulated")
         self.row("careofd: heap in use after import", True, heap, "octets")
+        said = board.run(f"micropython -m careof.status.cli --run {RUN} status")
+        self.row("careof status answers on the board", "connected" in said)
 
     def downloads(self, board, outside, lan, stack):
         content = secrets.token_bytes(DOWNLOAD_SIZE)
@@ -179,38 +181,37 @@ class Smoke:
             many = f", {len(processes)} processes" if len(processes) > 1 else ""
             self.row(f"{name} at rest: resident{many}", total["VmRSS"] <= max_kb, total["VmRSS"], "kB")
             self.row(f"{name} at rest: of it anonymous", True, total["RssAnon"], "kB")
-            self.row(f"{name} at rest: of it of files", True, total["RssFile"], "kB")
+            of_files = total["RssFile"] + total["RssShmem"]  # an initramfs's files are shared memory
+            self.row(f"{name} at rest: of it program text", True, of_files, "kB")
         free = board.run("grep MemAvailable /proc/meminfo").split()[1]
         self.row("the board: memory available", True, int(free), "kB")
 
     def tests(self, board):
-        """All on the board, last: they would be in the way of what is measured."""
-        for kind, glob, with_what in (
-            ("Python", "unit/test_*.py", f"MICROPYPATH=/usr/lib/micropython:{TESTS}/unit micropython"),
-            ("C", "native/test_*", ""),
+        """The unit tests, on the board; last, since they would be in the way of what is measured."""
+        path = ":".join(["/usr/lib/micropython", *(f"{PROJECT}/tests/{room}" for room in ("unit", "sim"))])
+        for kind, run, files in (
+            ("Python", f"MICROPYPATH={path} micropython -X heapsize=4M $t", "tests/unit/test_*.py"),
+            ("C", "$t tests/unit/golden/tunneld.txt", "tests/native/test_*"),
         ):
-            each = f'{with_what} $t {TESTS}/unit/golden/tunneld.txt >/tmp/said 2>&1 && echo "ok $t"'
-            script = f"cd {TESTS}; for t in {glob}; do {each} || {{ cat /tmp/said; echo FAILED $t; }}; done"
-            said = board.run(script, TESTS_S).splitlines()
-            good, bad = (
-                sum(line.startswith(word) for line in said) for word in ("ok ", "FAILED native FAILED unit")
-            )
-            bad = [line for line in said if line.startswith("FAILED")]
-            self.row(f"unit tests in {kind} pass on the board", good > 0 and not bad, good, "files")
-            if bad:
-                say("\n".join(line for line in said if not line.startswith("ok ")))
+            one = f"{{ {run} >/tmp/said 2>&1 && echo passed $t; }} || {{ cat /tmp/said; echo FAILED $t; }}"
+            said = board.run(f"cd {PROJECT}; for t in {files}; do {one}; done", TESTS_S).splitlines()
+            passed = sum(line.startswith("passed tests/") for line in said)
+            failed = sum(line.startswith("FAILED tests/") for line in said)
+            self.row(f"unit tests in {kind} on the board", passed > 0 and failed == 0, passed, "files")
+            if failed:
+                say("\n".join(line for line in said if not line.startswith("passed ")))
 
 
-def tests_for_the_board(native):
-    """{path: octets} of what runs there."""
-    unit = ROOT / "tests/unit"
-    files = {"import_time.py": IMPORT_TIME.encode()}
-    for path in [*unit.glob("*.py"), *unit.glob("golden/*")]:
-        if path.name not in NOT_ON_THE_BOARD:
-            files[f"unit/{path.relative_to(unit)}"] = path.read_bytes()
+def files_for_the_tests(native):
+    """{path in the project: octets} of what the tests on the board need."""
+    files = {"import.py": IMPORT.encode()}
+    for folder in TESTED:
+        for path in (ROOT / folder).rglob("*"):
+            if path.is_file() and path.suffix != ".pyc" and path.name not in NOT_ON_THE_BOARD:
+                files[str(path.relative_to(ROOT))] = path.read_bytes()
     for path in (native / "tests/native").glob("test_*"):
         if path.is_file():
-            files[f"native/{path.name}"] = path.read_bytes()
+            files[f"tests/native/{path.name}"] = path.read_bytes()
     return files
 
 
