@@ -6,7 +6,7 @@ from .common import BIN, BUILD, ROOT, Rows
 
 
 def lint_rows(rows):
-    rows.step("ruff", BIN / "ruff", "check", ".")
+    rows.step("ruff", BIN / "ruff", "check", "--no-cache", ".")
     rows.step("ruff format", BIN / "ruff", "format", "--check", ".")
     if (ROOT / "firmware/careof").exists():
         rows.step("mypy", BIN / "mypy", "--no-incremental")

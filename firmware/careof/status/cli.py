@@ -159,14 +159,21 @@ def main(argv):
         sys.stderr.write("careof: %s\n" % reply["error"])
         return EXIT_REFUSED
     answer = reply["answer"]
+    try:
+        show(rest[0], answer, as_json)
+    except OSError:
+        pass  # whoever was reading has gone, as head(1) does
+    return 0
+
+
+def show(command, answer, as_json):
     if as_json:
         print(json.dumps(answer))
     elif isinstance(answer, dict):
-        for line in show_status(answer) if rest[0] == "status" else show_value(rest[0], answer):
+        for line in show_status(answer) if command == "status" else show_value(command, answer):
             print(line)
     else:
         print(answer)
-    return 0
 
 
 if __name__ == "__main__":
