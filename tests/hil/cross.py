@@ -1,16 +1,15 @@
 """careof-tunneld and MicroPython for the emulated board: static MIPS32r2, little-endian, musl (zig cc)."""
 
 import hashlib
-import os
 import shutil
 import subprocess
 import sys
-import tarfile
 from pathlib import Path
+
+import peers
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
-PEERS = Path(os.environ.get("CAREOF_PEERS", ROOT.parent / "shared/peers"))  # archives of others' sources
 JOBS = "-j2"
 ZIGCC = [sys.executable, str(HERE / "zigcc.py")]
 # Without -Os at the link too, zig adds its runtime as for debugging: 400 KB more, a good part of it resident.
@@ -35,10 +34,6 @@ c_link_args = {link}
 """
 
 
-class Missing(Exception):
-    """Something that this machine does not have: str() says what, for whoever skips."""
-
-
 def run(log, command, **more):
     with open(log, "w") as file:
         done = subprocess.run(list(map(str, command)), stdout=file, stderr=subprocess.STDOUT, **more)
@@ -60,31 +55,12 @@ def native(folder):
     return build
 
 
-def peer(name):
-    """(path, digest) of a source archive among the peers. Raises Missing."""
-    path = PEERS / name
-    if not path.exists():
-        raise Missing(f"{name}, source of the board's interpreter, in the folder that CAREOF_PEERS names")
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    if f"{digest}  {name}" not in (PEERS / "SHA256SUMS").read_text():
-        raise RuntimeError(f"{path}: not what SHA256SUMS says")
-    return path, digest
-
-
-def unpack(archive, target):
-    """An archive of one folder, as `target`."""
-    unpacking = target.with_suffix(".new")
-    shutil.rmtree(unpacking, ignore_errors=True)
-    with tarfile.open(archive) as packed:
-        packed.extractall(unpacking, filter="data")
-    (top,) = unpacking.iterdir()
-    top.rename(target)
-    unpacking.rmdir()
-
-
 def micropython(folder):
     """Path of the binary, built from the archives among the peers. Raises Missing."""
-    (archive, digest), (mbedtls, mbedtls_digest) = peer("micropython.tar.xz"), peer("mbedtls-3.6.6.tar.xz")
+    (archive, digest), (mbedtls, mbedtls_digest) = (
+        peers.archive("micropython"),
+        peers.archive("mbedtls-3.6.6"),
+    )
     made_of = repr((digest, mbedtls_digest, LINK, MICROPYTHON_OPTIONS))
     home = folder / f"micropython-{hashlib.sha256(made_of.encode()).hexdigest()[:12]}"
     binary, source = home / "build/micropython", home / "source"
@@ -92,9 +68,9 @@ def micropython(folder):
         return binary
     shutil.rmtree(home, ignore_errors=True)
     home.mkdir()
-    unpack(archive, source)
+    peers.unpack(archive, source)
     shutil.rmtree(source / "lib/mbedtls", ignore_errors=True)
-    unpack(mbedtls, source / "lib/mbedtls")
+    peers.unpack(mbedtls, source / "lib/mbedtls")
     compiler = home / "zigcc"
     compiler.write_text(f'#!/bin/sh\nexec {ZIGCC[0]} {ZIGCC[1]} "$@"\n')
     compiler.chmod(0o755)

@@ -22,11 +22,12 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
-sys.path[:0] = [str(ROOT / "tests/host"), str(ROOT / "firmware")]
+sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests/host"), str(ROOT / "firmware")]
 
 import board as board_module  # noqa: E402
 import cross  # noqa: E402
 import debian  # noqa: E402
+import peers  # noqa: E402
 import tunneld_process  # noqa: E402
 from board import PROJECT, RUN, Board  # noqa: E402
 from careof_office import AGENT, AGENT_ADDRESS, BRANCH, SERVER, End, wait_until  # noqa: E402
@@ -72,7 +73,7 @@ class Smoke:
         say(f"{'passed' if passed else 'FAILED':7} {name:56} {shown}")
 
     def make(self):
-        """(kernel, initramfs) for the board. Raises cross.Missing and debian.Refused."""
+        """(kernel, initramfs) for the board. Raises peers.Missing and debian.Refused."""
         FOLDER.mkdir(parents=True, exist_ok=True)
         say("the board's kernel and busybox, of Debian")
         packages = debian.Packages(FOLDER / "debian", "mipsel")
@@ -223,7 +224,7 @@ def main():
     try:
         if skipped is None:
             smoke.run(*smoke.make())
-    except (cross.Missing, debian.Refused) as e:
+    except (peers.Missing, debian.Refused) as e:
         skipped = f"needs {e}"
     except (RuntimeError, TimeoutError, AssertionError) as e:
         smoke.row(f"{type(e).__name__}: {e}", False)

@@ -24,7 +24,7 @@ INTERPRETERS = {
     "CPython": [sys.executable, "-B", "-m"],
 }
 ASSOCIATION = f"""
-config association 'wan'
+config association 'wan_key'
 	option spi '{SPI}'
 	option key '{KEY}'
 """
@@ -36,14 +36,14 @@ BRANCH = f"""config mobile_router 'branch'
 config uplink 'wan'
 	option device 'up0'
 	option preference '10'
-	option association 'wan'
+	option association 'wan_key'
 {ASSOCIATION}"""
 AGENT = f"""config home_agent 'ha'
 	option address '{AGENT_ADDRESS}'
 config mobile_node 'branch'
 	option home_address '{HOME_ADDRESS}'
 	list mobile_network '10.77.1.0/24'
-	list association 'wan'
+	list association 'wan_key'
 {ASSOCIATION}"""
 
 

@@ -15,13 +15,13 @@ BRANCH = """config mobile_router 'branch'
 config uplink 'wan'
 	option device 'eth1'
 	option preference '10'
-	option association 'wan'
+	option association 'second'
 config uplink 'lte'
 	option device 'wwan0'
 config association 'main'
 	option spi '256'
 	option key '%s'
-config association 'wan'
+config association 'second'
 	option spi '257'
 	option key '%s'
 	option algorithm 'hmac-md5'
@@ -68,10 +68,10 @@ def test_a_router_with_its_defaults():
     assert (router.lifetime_s, router.packet_size, router.simultaneous) == (600, 1400, True)
     assert router.mobile_network == (parse_prefix("10.77.1.0/24"),)
     assert [uplink.name for uplink in uplinks] == ["lte", "wan"]
-    assert [uplink.association for uplink in uplinks] == ["main", "wan"]
+    assert [uplink.association for uplink in uplinks] == ["main", "second"]
     assert [uplink.preference for uplink in uplinks] == [100, 10]
-    assert sorted(associations) == ["main", "wan"]
-    assert associations["wan"].key == bytes.fromhex(KEY) and associations["wan"].replay == "nonces"
+    assert sorted(associations) == ["main", "second"]
+    assert associations["second"].key == bytes.fromhex(KEY) and associations["second"].replay == "nonces"
     assert sorted(options.devices(configuration)) == ["eth1", "wwan0"]
     assert options.agents(configuration) == []
 
@@ -126,8 +126,8 @@ def test_keys_are_never_shown():
 
 
 def test_references_must_be_there():
-    assert changed("option association 'wan'", "option association 'wlan'") == [
-        "careof:11: 'association' 'wlan': there is no config association 'wlan'"
+    assert changed("option association 'second'", "option association 'secnd'") == [
+        "careof:11: 'association' 'secnd': there is no config association 'secnd'"
     ]
     told = changed("\toption association 'main'\n", "")
     assert told == [

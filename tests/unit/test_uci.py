@@ -50,6 +50,18 @@ def test_quotes_and_escapes():
     assert [entry.value for entry in section.entries] == ["it's", 'a " \\ #', "ab cd", ""]
 
 
+def test_a_comment_begins_anywhere_outside_quotes():
+    section = document("config a b#c\noption x 'y'#z\noption v w#\n").sections[0]
+    assert section.name == "b" and [entry.value for entry in section.entries] == ["y", "w"]
+
+
+def test_sections_of_different_types_cannot_share_a_name():
+    assert mistake_of("config a n\nconfig a n\nconfig b 'n'\n") == (
+        "careof:3: config b 'n': that is the name of config a at line 1: expected another"
+    )
+    assert mistake_of("config a\nconfig b\n") is None
+
+
 def test_what_is_not_uci_is_refused_with_its_place():
     assert mistake_of("option a 'b'\n") == "careof:1: option before any config line"
     assert mistake_of("config a b\n\noption x 'y\n") == "careof:3: a ' without its other one"

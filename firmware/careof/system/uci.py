@@ -4,9 +4,9 @@
         option lifetime_s '600'
         list uplink 'wan'                as often as the list is long
 
-A value is bare, 'quoted' or "quoted with \\ escapes", or pieces of these side by side; # begins a comment.
-What libuci allows beyond that and nobody writes (values over several lines, `;` between commands) is
-refused with its place rather than guessed at.
+A value is bare, 'quoted' or "quoted with \\ escapes", or pieces of these side by side; # outside of quotes
+begins a comment. Sections of different types cannot share a name. What libuci allows beyond that and nobody
+writes (values over several lines, `;` between commands) is refused with its place rather than guessed at.
 
 A Document keeps the file's own lines. A change rewrites one value where it stands, adds a line or takes one
 out; comments, order and white space of a human stay.
@@ -69,7 +69,7 @@ def _word(text, at):
             at += 2
         elif character == ";":
             raise ValueError("';' must be quoted")
-        elif character == "#" and value == "":
+        elif character == "#":
             break
         else:
             value += character
@@ -130,7 +130,6 @@ class Document:
         self._lines = text.split("\n")
         if not self._ends_bare:
             self._lines.pop()
-        self.sections = []
         self._parse()
 
     def text(self):
@@ -144,6 +143,7 @@ class Document:
 
     def _parse(self):
         self.sections = []
+        self._named = {}
         for index, text in enumerate(self._lines):
             line = index + 1
             if len(text) > LINE_SIZE_MAX:
@@ -155,10 +155,9 @@ class Document:
             except ValueError as e:
                 self._fail(line, str(e))
             if found:
-                self._take_line(line, found)
+                self._take_line(line, text[found[0][1] : found[0][2]], found[1:])
 
-    def _take_line(self, line, found):
-        keyword, rest = found[0][0], found[1:]
+    def _take_line(self, line, keyword, rest):
         if keyword == "package":
             if len(rest) != 1:
                 self._fail(line, "expected: package NAME")
@@ -168,7 +167,7 @@ class Document:
             kind, name = rest[0][0], rest[1][0] if len(rest) == 2 else ""
             if not is_name(kind.replace("-", "_")) or not (name == "" or is_name(name)):
                 self._fail(line, "config %s '%s': names are letters, digits and _" % (kind, name))
-            self.sections.append(Section(kind, name, line))
+            self._add_section(Section(kind, name, line))
         elif keyword in ("option", "list"):
             if len(rest) != 2:
                 self._fail(line, "expected: %s NAME 'VALUE'" % keyword)
@@ -180,6 +179,13 @@ class Document:
             self.sections[-1].entries.append(Entry(keyword, name, value, line, (begin, end)))
         else:
             self._fail(line, "'%s': expected config, option or list" % keyword)
+
+    def _add_section(self, section):
+        other = self._named.setdefault(section.name, section) if section.name else section
+        if other.kind != section.kind:
+            text = "config %s '%s': that is the name of config %s at line %d: expected another"
+            self._fail(section.line, text % (section.kind, section.name, other.kind, other.line))
+        self.sections.append(section)
 
     def find(self, kind, name):
         """The section of that type and name, or None."""
