@@ -1,4 +1,4 @@
-"""Our reading of a configuration beside that of OpenWrt's own `uci`: what we accept it reads, and as we do."""
+"""Our reading of a configuration beside that of the real `uci`: what we accept it reads, and as we do."""
 
 import subprocess
 import tempfile
