@@ -16,7 +16,7 @@ from collections import namedtuple
 from careof.agent import events
 from careof.agent.home_agent import HomeAgent
 from careof.crypt import soft
-from careof.wire import mip, tunneld
+from careof.wire import mip, mip_extensions, tunneld
 
 Agent = namedtuple("Agent", "name address lifetime_max_s packet_size max_bindings udp_tunnelling keepalive_s")
 Node = namedtuple("Node", "name home_address mobile_network association")
@@ -82,7 +82,7 @@ class Bench:
             ADDRESS,
             bytes((203, 0, number >> 8, number & 255)),
             identification,
-            [mip.UdpTunnelRequest(mip.UDP_FORCE, mip.ENCAPSULATION_IPIP)],
+            [mip_extensions.UdpTunnelRequest(mip_extensions.UDP_FORCE, mip_extensions.ENCAPSULATION_IPIP)],
         )
         data = mip.pack_to_sign(request, 256, 32)
         data += self.keys.authenticate("a%d" % number, data)

@@ -5,7 +5,7 @@ Mutations begin with messages that are right, so that most get past the first ch
 
 import struct
 
-from careof.wire import icmp, ipv4, mip, netlink, tunneld
+from careof.wire import icmp, ipv4, mip, mip_extensions, netlink, tunneld
 from careof.wire.reader import Malformed
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -18,10 +18,10 @@ U8, U16, U32, U64 = (st.integers(0, (1 << bits) - 1) for bits in (8, 16, 32, 64)
 
 EXTENSIONS = st.lists(
     st.one_of(
-        st.builds(mip.UdpTunnelRequest, st.sampled_from((0, 0x40, 0x80, 0xC0)), U8),
-        st.builds(mip.CriticalVendor, U32, U16, st.binary(max_size=40)),
-        st.builds(mip.NormalVendor, U32, U16, st.binary(max_size=40)),
-        st.builds(mip.Nai, st.binary(min_size=1, max_size=40)),
+        st.builds(mip_extensions.UdpTunnelRequest, st.sampled_from((0, 0x40, 0x80, 0xC0)), U8),
+        st.builds(mip_extensions.CriticalVendor, U32, U16, st.binary(max_size=40)),
+        st.builds(mip_extensions.NormalVendor, U32, U16, st.binary(max_size=40)),
+        st.builds(mip_extensions.Nai, st.binary(min_size=1, max_size=40)),
     ),
     max_size=4,
     unique_by=lambda extension: (type(extension), extension if "Vendor" in type(extension).__name__ else 0),
@@ -33,7 +33,7 @@ REQUESTS = st.builds(
 REPLIES = st.builds(
     mip.RegistrationReply,
     *(U8, U16, ADDRESS, ADDRESS, U64),
-    st.lists(st.builds(mip.UdpTunnelReply, U8, st.booleans(), U16), max_size=1),
+    st.lists(st.builds(mip_extensions.UdpTunnelReply, U8, st.booleans(), U16), max_size=1),
 )
 
 

@@ -10,7 +10,7 @@ import subprocess
 import pytest
 from careof.crypt import ALGORITHMS
 from careof.crypt.soft import SoftProvider
-from careof.wire import icmp, ipv4, mip
+from careof.wire import icmp, ipv4, mip, mip_codes, mip_extensions
 from scapy.layers.inet import ICMP, IP, UDP
 from scapy.layers.mobileip import MobileIP, MobileIPRRP, MobileIPRRQ, MobileIPTunnelData
 from scapy.utils import wrpcap
@@ -22,9 +22,9 @@ FLAGS = (mip.FLAG_S, mip.FLAG_B, mip.FLAG_D, mip.FLAG_M, mip.FLAG_G, mip.FLAG_T)
 NAMES_OF_FLAGS = ("s", "b", "d", "m", "g", "t")
 
 UDP_ANSWERS = (
-    (mip.UDP_TUNNEL_WILL_DO, False),
-    (mip.UDP_TUNNEL_WILL_DO, True),
-    (mip.UDP_TUNNEL_DECLINED, False),
+    (mip_extensions.UDP_TUNNEL_WILL_DO, False),
+    (mip_extensions.UDP_TUNNEL_WILL_DO, True),
+    (mip_extensions.UDP_TUNNEL_DECLINED, False),
 )
 
 keys = SoftProvider()
@@ -45,20 +45,20 @@ def requests():
     for count in range(len(FLAGS) + 1):
         for flags in itertools.combinations(FLAGS, count):
             yield request(sum(flags))
-    for flags in (0, mip.UDP_FORCE):
-        udp = mip.UdpTunnelRequest(flags, mip.ENCAPSULATION_IPIP)
+    for flags in (0, mip_extensions.UDP_FORCE):
+        udp = mip_extensions.UdpTunnelRequest(flags, mip_extensions.ENCAPSULATION_IPIP)
         yield request(extensions=[udp])
-        yield request(extensions=[udp, mip.NO_CHANGE])
+        yield request(extensions=[udp, mip_extensions.NO_CHANGE])
     yield request(lifetime_s=0)
     yield request(lifetime_s=0xFFFF)
-    yield request(extensions=[mip.NO_CHANGE])
+    yield request(extensions=[mip_extensions.NO_CHANGE])
 
 
 def replies():
-    for code in mip.REASONS:
+    for code in mip_codes.CODES:
         yield mip.RegistrationReply(code, 600, HOME, AGENT, IDENTIFICATION, [])
     for code, forced in UDP_ANSWERS:
-        tunnel = mip.UdpTunnelReply(code, forced, 110)
+        tunnel = mip_extensions.UdpTunnelReply(code, forced, 110)
         yield mip.RegistrationReply(0, 600, HOME, AGENT, IDENTIFICATION, [tunnel])
 
 

@@ -1,7 +1,7 @@
 """Both ends of a registration, over a network that loses, copies, delays and forges. Topology: office.py."""
 
 from careof.proto.registration import REFUSALS
-from careof.wire import mip
+from careof.wire import mip, mip_extensions
 from office import AGENT, HOME, LTE, WAN, WWAN, Office, agent_options, router_options
 from world import UDP, Packet, deliver
 
@@ -79,7 +79,10 @@ def test_no_keepalive_without_a_nat():
 def test_udp_can_be_forced_and_is_when_the_contact_is_another_address():
     forced = Office(router=router_options(encapsulation="udp")).open("wan0")
     assert forced.status("wan")["tunnel"] == "mip-udp"
-    assert mip.find(requests(forced, "wan0")[0][1].extensions, mip.UdpTunnelRequest).flags == mip.UDP_FORCE
+    assert (
+        mip_extensions.find(requests(forced, "wan0")[0][1].extensions, mip_extensions.UdpTunnelRequest).flags
+        == mip_extensions.UDP_FORCE
+    )
     inside = bytes((10, 9, 9, 9))
     office = Office(router=router_options(home_agent=inside), agent=agent_options(address=inside))
     office.open("wan0")

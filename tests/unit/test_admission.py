@@ -2,13 +2,16 @@
 
 from careof.proto import admission
 from careof.proto.admission import judge
-from careof.wire import mip
+from careof.wire import mip, mip_codes, mip_extensions
 from careof.wire.tunneld import KIND_IPIP, KIND_MIP_UDP
 
 HOME, AGENT = bytes((10, 77, 0, 2)), bytes((198, 51, 100, 10))
 CARE_OF, OUTSIDE = bytes((192, 168, 8, 2)), bytes((203, 0, 113, 77))
 FLAGS = mip.FLAG_D | mip.FLAG_T
-ASKS, FORCES = mip.UdpTunnelRequest(0, 0), mip.UdpTunnelRequest(mip.UDP_FORCE, mip.ENCAPSULATION_IPIP)
+ASKS, FORCES = (
+    mip_extensions.UdpTunnelRequest(0, 0),
+    mip_extensions.UdpTunnelRequest(mip_extensions.UDP_FORCE, mip_extensions.ENCAPSULATION_IPIP),
+)
 
 
 def request(*extensions, flags=FLAGS, lifetime_s=600, home_agent=AGENT):
@@ -44,9 +47,9 @@ def test_udp_can_be_forced():
 
 
 def test_every_refusal_has_its_code():
-    through_agent = mip.UdpTunnelRequest(mip.UDP_THROUGH_AGENT, 0)
-    gre = mip.UdpTunnelRequest(0, mip.ENCAPSULATION_GRE)
-    unknown = mip.CriticalVendor(9, 1, b"")
+    through_agent = mip_extensions.UdpTunnelRequest(mip_extensions.UDP_THROUGH_AGENT, 0)
+    gre = mip_extensions.UdpTunnelRequest(0, mip_extensions.ENCAPSULATION_GRE)
+    unknown = mip_extensions.CriticalVendor(9, 1, b"")
     for code, message, source, udp in (
         (136, request(home_agent=bytes(4)), CARE_OF, True),
         (140, request(unknown), CARE_OF, True),
@@ -64,11 +67,11 @@ def test_every_refusal_has_its_code():
 
 def test_every_code_has_a_text():
     for code in (129, 134, 136, 139, 140, 142):
-        assert mip.REASONS[code] in mip.describe_code(code)
+        assert mip_codes.CODES[code][0] in mip_codes.describe_code(code)
 
 
 def test_a_proof_asks_for_no_change():
-    result = verdict(request(mip.NO_CHANGE))
+    result = verdict(request(mip_extensions.NO_CHANGE))
     assert result.no_change and result.code == admission.ACCEPTED
     assert not verdict(request()).no_change
 

@@ -5,7 +5,7 @@ from careof.agent import home_agent as module
 from careof.agent.home_agent import Allowance, HomeAgent
 from careof.crypt.soft import SoftProvider
 from careof.limits import PENDING_MAX, REFUSALS_PER_S, UPLINK_RETRY_MS
-from careof.wire import mip, tunneld
+from careof.wire import mip, mip_extensions, tunneld
 from office import AGENT, HOME, LAN, Node, agent_options
 from world import Chance
 
@@ -184,7 +184,7 @@ def test_the_same_request_from_the_same_place_is_answered_the_same():
 
 def test_the_tunnel_follows_only_an_authenticated_request():
     agent = Agent().started()
-    extension = mip.UdpTunnelRequest(0, 0)
+    extension = mip_extensions.UdpTunnelRequest(0, 0)
     agent.datagram(agent.request(extensions=[extension]), OUTSIDE, 40001)
     agent.datagram(agent.request(extensions=[extension]), OUTSIDE, 40002, now_ms=2000)
     assert agent.sent[-1][:2] == (OUTSIDE, 40002)
@@ -197,7 +197,7 @@ def test_the_tunnel_follows_only_an_authenticated_request():
 
 def test_a_proof_binds_nothing():
     agent = Agent().started()
-    agent.datagram(agent.request(extensions=[mip.NO_CHANGE]))
+    agent.datagram(agent.request(extensions=[mip_extensions.NO_CHANGE]))
     assert agent.code() == 0 and agent.sent[-1][2].lifetime_s == 600
     assert agent.routes() == {}
 

@@ -4,7 +4,7 @@ from careof.agent import events
 from careof.agent.mobile_router import MobileRouter
 from careof.crypt.soft import SoftProvider
 from careof.limits import KEEPALIVE_IDENTIFIER, PROBE_IDENTIFIER, SETTLE_MAX_MS
-from careof.wire import icmp, mip, tunneld
+from careof.wire import icmp, mip, mip_extensions, tunneld
 from office import AGENT, HOME, LAN, NAMES, WAN, WWAN, router_options
 from world import Chance
 
@@ -143,10 +143,10 @@ def test_udp_goes_to_the_contact():
     router.link()
     uplink, received = router.sent[-1]
     assert received.message.home_agent == AGENT
-    assert received.message.extensions[0].flags & mip.UDP_FORCE
+    assert received.message.extensions[0].flags & mip_extensions.UDP_FORCE
     data = mip.pack_to_sign(
         mip.RegistrationReply(
-            0, 600, HOME, AGENT, received.message.identification, [mip.UdpTunnelReply(0, True, 30)]
+            0, 600, HOME, AGENT, received.message.identification, [mip_extensions.UdpTunnelReply(0, True, 30)]
         ),
         256,
         16,
@@ -180,7 +180,7 @@ def test_copies_that_come_by_a_new_path_do_not_show_that_one_can_send_by_it():
     router.tell(events.Command("move", ["wwan"]), 1600)
     while router.sent[-1][0] != FIRST + 1 or not router.sent[-1][1].message.flags & mip.FLAG_S:
         router.tell(events.Late(), router.role.deadline())
-    router.reply(now_ms=3000, extensions=[mip.UdpTunnelReply(0, False, 0)])
+    router.reply(now_ms=3000, extensions=[mip_extensions.UdpTunnelReply(0, False, 0)])
     router.tell(events.Unanswered(FIRST + 1, 300), 3300).tell(events.Answered(FIRST + 1), 3301)
     assert not router.row("wwan")["live"] and router.carrying() == "wan"
     router.answer_probe(3350)
@@ -212,7 +212,7 @@ def test_a_pulled_cable_closes_and_asks_the_next_in_one_call():
     uplink, received = router.sent[-1]
     assert uplink == FIRST + 1 and received.message.care_of_address == WWAN
     assert router.keys_of("tunnel") == [] and ("uplink", FIRST) not in router.held
-    router.reply(now_ms=5050, extensions=[mip.UdpTunnelReply(0, False, 0)])
+    router.reply(now_ms=5050, extensions=[mip_extensions.UdpTunnelReply(0, False, 0)])
     assert router.held[ROUTE].paths == (FIRST + 1,) and router.held[ROUTE].gate == tunneld.GATE_OPEN
     assert events.Moved("mobile_router-branch", "wan", "wwan", "link lost") in router.others
 
@@ -228,9 +228,9 @@ def test_the_second_request_to_tidy_has_no_s_and_waits_a_second():
 def test_a_proof_that_shows_udp_lets_the_tunnel_stand_before_the_reply():
     router = Router().bound()
     router.link("wwan0", WWAN, 1500)
-    while not router.sent[-1][1].message.extensions[-1:] == [mip.NO_CHANGE]:
+    while not router.sent[-1][1].message.extensions[-1:] == [mip_extensions.NO_CHANGE]:
         router.tell(events.Late(), router.role.deadline())
-    router.reply(now_ms=1800, extensions=[mip.UdpTunnelReply(0, False, 0)])
+    router.reply(now_ms=1800, extensions=[mip_extensions.UdpTunnelReply(0, False, 0)])
     assert router.row("wwan")["proven"] and router.row("wwan")["tunnel"] == "mip-udp"
     del router.order[:]
     router.link(carrier=False, now_ms=5000)

@@ -28,7 +28,7 @@ from careof.proto.registration import (
     Withdraw,
 )
 from careof.proto.replay import NonceSource, TimestampSource
-from careof.wire import mip
+from careof.wire import mip, mip_extensions
 
 HOME, AGENT, CARE_OF = bytes((10, 77, 0, 2)), bytes((198, 51, 100, 10)), bytes((203, 0, 113, 2))
 TERMS = Terms(HOME, AGENT, 600, True, False)
@@ -102,7 +102,7 @@ def test_a_binding_is_asked_for_and_granted():
     assert request.flags == mip.FLAG_D | mip.FLAG_T
     assert (request.lifetime_s, request.home_address, request.home_agent) == (600, HOME, AGENT)
     assert request.care_of_address == CARE_OF
-    assert request.extensions == [mip.UdpTunnelRequest(0, mip.ENCAPSULATION_IPIP)]
+    assert request.extensions == [mip_extensions.UdpTunnelRequest(0, mip_extensions.ENCAPSULATION_IPIP)]
     talk.reply(now_ms=50)
     assert talk.came == [Granted(BIND, 600, False, KEEPALIVE_S, True, 50)]
     assert talk.registration.bound and talk.registration.expires_ms == 600000
@@ -118,11 +118,11 @@ def test_the_lifetime_counts_from_the_request_and_is_never_more_than_was_asked()
 def test_flags_and_extensions_say_what_is_asked():
     assert Talk().ask(simultaneous=True).request().flags & mip.FLAG_S
     prove = Talk().ask(PROVE).request()
-    assert prove.extensions[-1] == mip.NO_CHANGE and prove.lifetime_s == 600
+    assert prove.extensions[-1] == mip_extensions.NO_CHANGE and prove.lifetime_s == 600
     leave = Talk().ask(LEAVE).request()
     assert leave.lifetime_s == 0 and leave.extensions == []
     forced = Talk(Terms(HOME, AGENT, 600, True, True)).ask().request()
-    assert forced.extensions[0].flags == mip.UDP_FORCE
+    assert forced.extensions[0].flags == mip_extensions.UDP_FORCE
     assert Talk(Terms(HOME, AGENT, 600, False, False)).ask().request().extensions == []
 
 
@@ -187,13 +187,13 @@ def test_leaving_ends_the_binding():
 
 
 def test_udp_and_its_keepalive_are_taken_from_the_reply():
-    talk = Talk().ask().reply(extensions=[mip.UdpTunnelReply(0, False, 30)])
+    talk = Talk().ask().reply(extensions=[mip_extensions.UdpTunnelReply(0, False, 30)])
     assert talk.came[0].udp and talk.came[0].keepalive_s == 30
-    talk = Talk().ask().reply(extensions=[mip.UdpTunnelReply(0, False, 0)])
+    talk = Talk().ask().reply(extensions=[mip_extensions.UdpTunnelReply(0, False, 0)])
     assert talk.came[0].keepalive_s == KEEPALIVE_S
-    assert not Talk().ask().reply(extensions=[mip.UdpTunnelReply(64, False, 0)]).came[0].udp
+    assert not Talk().ask().reply(extensions=[mip_extensions.UdpTunnelReply(64, False, 0)]).came[0].udp
     unasked = Talk(Terms(HOME, AGENT, 600, False, False)).ask()
-    assert not unasked.reply(extensions=[mip.UdpTunnelReply(0, False, 30)]).came[0].udp
+    assert not unasked.reply(extensions=[mip_extensions.UdpTunnelReply(0, False, 30)]).came[0].udp
 
 
 def test_code_1_grants_without_simultaneous_bindings():

@@ -28,7 +28,7 @@ from ..limits import (
 )
 from ..proto import admission
 from ..proto.bindings import Bindings, Wish
-from ..wire import ipv4, mip, tunneld
+from ..wire import ipv4, mip, mip_codes, mip_extensions, tunneld
 from ..wire.reader import Malformed
 from . import events
 from .agent_state import AgentState
@@ -161,7 +161,7 @@ class HomeAgent:
         identification = association.took(request, question.source, question.port, code)
         self._state.touched(node, now_ms)
         if code != admission.ACCEPTED:
-            actions.append(Log("notice", "refused", "%s: %s" % (node.text, mip.describe_code(code))))
+            actions.append(Log("notice", "refused", "%s: %s" % (node.text, mip_codes.describe_code(code))))
         actions.append(Count("reply_%d" % code))
         return actions + self._reply(question, code, lifetime_s, identification, verdict, now_ms)
 
@@ -218,9 +218,11 @@ class HomeAgent:
     def _reply(self, question, code, lifetime_s, identification, verdict, now_ms):
         extensions = []
         if verdict.udp is not None and code == admission.ACCEPTED and question.message.lifetime_s:
-            reply_code = mip.UDP_TUNNEL_WILL_DO if verdict.udp else mip.UDP_TUNNEL_DECLINED
+            reply_code = (
+                mip_extensions.UDP_TUNNEL_WILL_DO if verdict.udp else mip_extensions.UDP_TUNNEL_DECLINED
+            )
             keepalive_s = self.agent.keepalive_s if verdict.udp else 0
-            extensions.append(mip.UdpTunnelReply(reply_code, verdict.forced, keepalive_s))
+            extensions.append(mip_extensions.UdpTunnelReply(reply_code, verdict.forced, keepalive_s))
         request, association = question.message, question.association
         reply = mip.RegistrationReply(
             code, lifetime_s, request.home_address, self.agent.address, identification, extensions

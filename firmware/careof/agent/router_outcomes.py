@@ -2,7 +2,7 @@
 
 from ..proto import liveness, registration
 from ..proto.registration import LEAVE, PROVE
-from ..wire import mip
+from ..wire import mip_codes
 from .events import Log
 
 LIFETIME_OVER = "lifetime over"
@@ -33,7 +33,7 @@ def _granted(role, uplink, result, now_ms):
 
 
 def _refused(role, uplink, result, now_ms):
-    uplink.refusal = (result.code, mip.describe_code(result.code))
+    uplink.refusal = (result.code, mip_codes.describe_code(result.code))
     if result.kind == LEAVE:
         return role.said_goodbye(now_ms) if result.again_ms is None else []
     level = "debug" if result.code == 133 else "warning"

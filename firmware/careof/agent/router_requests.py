@@ -14,7 +14,7 @@ from ..limits import PENDING_MAX, QUESTION_FORGOTTEN_MS
 from ..proto import registration
 from ..proto.registration import Registration, Terms, Turn
 from ..proto.replay import SOURCES
-from ..wire import ipv4, mip
+from ..wire import ipv4, mip, mip_codes
 from ..wire.reader import Malformed
 from .events import Authenticate, Count, Log, Send, Verify
 
@@ -118,7 +118,9 @@ class Requests:
         if not uplink.registration.awaits(reply.identification):
             return self._dropped("reply_not_awaited", uplink, event, "")
         if proof is None or proof.spi != uplink.registration.turn.spi:
-            return self._dropped("reply_not_authenticated", uplink, event, mip.describe_code(reply.code))
+            return self._dropped(
+                "reply_not_authenticated", uplink, event, mip_codes.describe_code(reply.code)
+            )
         if len(self._questions) >= PENDING_MAX and not self._forgot_questions(now_ms):
             return [Count("reply_too_many")]
         token = self._ask(uplink, reply, now_ms)

@@ -12,7 +12,7 @@ authenticated request does.
 
 from collections import namedtuple
 
-from ..wire import mip
+from ..wire import mip, mip_extensions
 from ..wire.tunneld import KIND_IPIP, KIND_MIP_UDP
 
 ACCEPTED = 0
@@ -36,11 +36,11 @@ def judge(request, source, port, home_agent, udp_tunnelling):
         return refusal(UNKNOWN_HOME_AGENT)  # 3.8.3.2: the reply carries the right one
     udp_request, no_change = None, False
     for extension in request.extensions:
-        if isinstance(extension, mip.UdpTunnelRequest):
+        if isinstance(extension, mip_extensions.UdpTunnelRequest):
             udp_request = extension
-        elif extension == mip.NO_CHANGE:
+        elif extension == mip_extensions.NO_CHANGE:
             no_change = True
-        elif isinstance(extension, mip.CriticalVendor):
+        elif isinstance(extension, mip_extensions.CriticalVendor):
             return refusal(UNKNOWN_CRITICAL)  # RFC 3115 2.3
     co_located = request.flags & mip.FLAG_D
     if udp_request is not None and not co_located:
@@ -55,13 +55,13 @@ def judge(request, source, port, home_agent, udp_tunnelling):
 def _tunnel(request, udp_request, source, port, udp_tunnelling, no_change):
     """Which kind of tunnel, and to where."""
     translated = source != request.care_of_address
-    forced = udp_request is not None and bool(udp_request.flags & mip.UDP_FORCE)
+    forced = udp_request is not None and bool(udp_request.flags & mip_extensions.UDP_FORCE)
     if not (translated or forced):
         udp = None if udp_request is None else False
         return Verdict(ACCEPTED, KIND_IPIP, request.care_of_address, 0, udp, False, no_change)
-    through_agent = udp_request is not None and udp_request.flags & mip.UDP_THROUGH_AGENT
+    through_agent = udp_request is not None and udp_request.flags & mip_extensions.UDP_THROUGH_AGENT
     if udp_request is None or not udp_tunnelling or through_agent:
         return refusal(PROHIBITED)
-    if udp_request.encapsulation not in (mip.ENCAPSULATION_ANY, mip.ENCAPSULATION_IPIP):
+    if udp_request.encapsulation not in (mip_extensions.ENCAPSULATION_ANY, mip_extensions.ENCAPSULATION_IPIP):
         return refusal(UDP_ENCAPSULATION_UNAVAILABLE)
     return Verdict(ACCEPTED, KIND_MIP_UDP, source, port, True, forced and not translated, no_change)

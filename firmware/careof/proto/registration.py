@@ -35,7 +35,7 @@ from ..limits import (
     REQUEST_WORK_MS,
     RESYNCHRONISE_AT_ONCE,
 )
-from ..wire import mip
+from ..wire import mip, mip_extensions
 
 BIND, PROVE, LEAVE = "bind", "prove", "leave"
 TRIES = {BIND: None, PROVE: 2, LEAVE: 3}  # requests sent before giving up; None: until withdrawn
@@ -113,7 +113,7 @@ class Registration:
         self._care_of = None
         self._renew_ms = None
         self._timer_ms = None  # when to go on in this state
-        self._encapsulation = mip.ENCAPSULATION_IPIP
+        self._encapsulation = mip_extensions.ENCAPSULATION_IPIP
         self._request = None
         self._identification = None
         self._data = b""
@@ -258,9 +258,9 @@ class Registration:
         elif kind == LEAVE:
             self._forget_binding()
         udp, keepalive_s = False, KEEPALIVE_S
-        tunnel = mip.find(reply.extensions, mip.UdpTunnelReply)
+        tunnel = mip_extensions.find(reply.extensions, mip_extensions.UdpTunnelReply)
         if tunnel is not None and self.terms.udp_request:
-            udp = tunnel.code < mip.UDP_TUNNEL_DECLINED_FROM
+            udp = tunnel.code < mip_extensions.UDP_TUNNEL_DECLINED_FROM
             keepalive_s = tunnel.keepalive_s or KEEPALIVE_S
         self._become(IDLE, None)
         return [Granted(kind, lifetime_s, udp, keepalive_s, reply.code == 0, self._round_trip_ms)]
@@ -307,7 +307,7 @@ class Registration:
         return False
 
     def _repair_any_encapsulation(self, reply, now_ms):
-        was, self._encapsulation = self._encapsulation, mip.ENCAPSULATION_ANY
+        was, self._encapsulation = self._encapsulation, mip_extensions.ENCAPSULATION_ANY
         return was != self._encapsulation
 
     def _sign(self, now_ms):
@@ -315,10 +315,10 @@ class Registration:
         terms, ask = self.terms, self.ask
         extensions = []
         if terms.udp_request and ask.kind != LEAVE:
-            flags = mip.UDP_FORCE if terms.udp_forced else 0
-            extensions.append(mip.UdpTunnelRequest(flags, self._encapsulation))
+            flags = mip_extensions.UDP_FORCE if terms.udp_forced else 0
+            extensions.append(mip_extensions.UdpTunnelRequest(flags, self._encapsulation))
         if ask.kind == PROVE:
-            extensions.append(mip.NO_CHANGE)
+            extensions.append(mip_extensions.NO_CHANGE)
         self._identification = self.turn.source.next(now_ms)
         request = mip.RegistrationRequest(
             mip.FLAG_D | mip.FLAG_T | (mip.FLAG_S if ask.simultaneous else 0),

@@ -1,27 +1,42 @@
-"""Mobile IPv4 control messages, the payload of UDP port 434 (RFC 5944 sections 3.3 to 3.5).
+"""Mobile IPv4 control messages, the payload of UDP port 434 (RFC 5944 3.3 to 3.5, RFC 3543 3.3 and 3.4).
 
-A message is a fixed part and a chain of extensions. Extensions before the mobile-home authentication
-extension are covered by it ("protected"), those after it are for a foreign agent or come from one
-(3.6.1.3, 3.8.3.3); unpack() tells the two apart and keeps the octets that the authenticator covers.
+A message is a fixed part and a chain of extensions (wire.mip_extensions). The mobile-home authentication
+extension divides it:
 
-An extension is one row: its type, its named tuple, where it is legal and how often, how long its data
-may be, pack beside unpack. The loop in _unpack_extensions() checks type, place, count and length
-against the row, once; so the rows read without checking. This is the path of every registration of
-a home agent, hence no Reader here.
+    fixed part, extensions, mobile-home | extensions, mobile-AAA, mobile-foreign or foreign-home
+    "protected", relayed as it is       | "unprotected": between a foreign agent and one of the two
 
-Extensions that are not known: 0 to 127 mean that the message is silently discarded, those from 128 are
-skipped (1.8). A row's unpack returns None for a sub-type or a reserved field that makes a known type one
-that is "not understood".
+(3.6.1.3, 3.7.2.2, 3.7.3.2, 3.8.3.3; RFC 4721 3.1). unpack() tells them apart and keeps, for each
+authentication, the octets that its authenticator covers.
+
+This is the path of every registration of a home agent: hence one loop that checks type, place, count and
+length against the row, once, and no Reader here. Extensions that are not known: 0 to 127 mean that the
+message is silently discarded, those from 128 are skipped (1.8).
 """
 
 import struct
 from collections import namedtuple
 
+from .mip_extensions import (  # what a reader of this room looks for is found here
+    ACKNOWLEDGMENT,
+    BY_KIND,
+    FOREIGN_HOME,
+    MOBILE_AAA,
+    MOBILE_FOREIGN,
+    MOBILE_HOME,
+    PADDING,
+    PROTECTED,
+    REPLY,
+    REQUEST,
+    REVOCATION,
+    SKIPPABLE_FROM,
+    UNPROTECTED,
+    pack_extension,
+    pack_head_to_sign,
+)
 from .reader import Malformed
 
-EXTENSIONS_MAX = 64  # and paddings, in one message: bounds the work before it is authenticated
-
-REGISTRATION_REQUEST, REGISTRATION_REPLY, TUNNEL_DATA = 1, 3, 4  # message types
+EXTENSIONS_MAX = 96  # and paddings, in one message: bounds the work before it is authenticated
 
 # Flags of a request (RFC 5944 3.3, T: RFC 3024 3.2). 0x04 (r) and 0x01 (x) are sent as zero and ignored.
 FLAG_S = 0x80  # simultaneous bindings: keep the others
@@ -32,76 +47,22 @@ FLAG_G = 0x08  # GRE encapsulation
 FLAG_T = 0x02  # reverse tunnelling
 FLAGS = FLAG_S | FLAG_B | FLAG_D | FLAG_M | FLAG_G | FLAG_T
 
+# Flags of a revocation (RFC 3543 3.3); I in an acknowledgment too
+REVOKED_BY_HOME_AGENT = 0x8000  # A
+REVOCATION_INFORM = 0x4000  # I
+ACKNOWLEDGMENT_INFORM = 0x8000
+
 LIFETIME_INFINITE_S = 0xFFFF
 
-# UDP Tunnel Request and Reply (RFC 3519 3.1, 3.2)
-UDP_FORCE = 0x80  # F: request: even without a NAT; reply: was forced
-UDP_THROUGH_AGENT = 0x40  # R: registered through a foreign agent, as that demands
-ENCAPSULATION_ANY = 0  # as the flags M and G say
-ENCAPSULATION_IPIP, ENCAPSULATION_GRE, ENCAPSULATION_MINIMAL = 4, 47, 55  # protocol numbers
-UDP_TUNNEL_WILL_DO, UDP_TUNNEL_DECLINED = 0, 64
-UDP_TUNNEL_DECLINED_FROM = 64  # any code below assents
-
-ENTERPRISE = 32473  # for documentation (RFC 5612): careof has no number of its own
-
-REASONS = {  # what a reply's code means, in the words of the RFC that defines it
-    # RFC 5944 3.4
-    0: "registration accepted",
-    1: "registration accepted, but simultaneous mobility bindings unsupported",
-    64: "reason unspecified",
-    65: "administratively prohibited",
-    66: "insufficient resources",
-    67: "mobile node failed authentication",
-    68: "home agent failed authentication",
-    69: "requested Lifetime too long",
-    70: "poorly formed Request",
-    71: "poorly formed Reply",
-    72: "requested encapsulation unavailable",
-    73: "reserved and unavailable",
-    77: "invalid care-of address",
-    78: "registration timeout",
-    80: "home network unreachable (ICMP error received)",
-    81: "home agent host unreachable (ICMP error received)",
-    82: "home agent port unreachable (ICMP error received)",
-    88: "home agent unreachable (other ICMP error received)",
-    128: "reason unspecified",
-    129: "administratively prohibited",
-    130: "insufficient resources",
-    131: "mobile node failed authentication",
-    132: "foreign agent failed authentication",
-    133: "registration Identification mismatch",
-    134: "poorly formed Request",
-    135: "too many simultaneous mobility bindings",
-    136: "unknown home agent address",
-    194: "Invalid Home Agent Address",
-    # RFC 3024 3.4
-    74: "requested reverse tunnel unavailable",
-    75: "reverse tunnel is mandatory and 'T' bit not set",
-    76: "mobile node too distant",
-    79: "delivery style not supported",
-    137: "requested reverse tunnel unavailable",
-    138: "reverse tunnel is mandatory and 'T' bit not set",
-    139: "requested encapsulation unavailable",
-    # RFC 3115 2.4
-    100: "unsupported Vendor-ID or Vendor-CVSE-Type sent by the Mobile Node to the Foreign Agent",
-    101: "unsupported Vendor-ID or Vendor-CVSE-Type sent by the Home Agent to the Foreign Agent",
-    140: "unsupported Vendor-ID or Vendor-CVSE-Type sent by the Mobile Node to the Home Agent",
-    141: "unsupported Vendor-ID or Vendor-CVSE-Type sent by the Foreign Agent to the Home Agent",
-    # RFC 3519 3.5
-    142: "Requested UDP tunnel encapsulation unavailable",
-}
-
-
-def describe_code(code):
-    """A reply's code for a log line: its number and what it means."""
-    return "code %d (%s)" % (code, REASONS.get(code, "not known"))
+TUNNEL_DATA = 4  # a message type too, which no control message has
 
 
 class Discard(Malformed):
     """Nothing is known to be wrong, but the RFC wants the message silently discarded."""
 
 
-# `extensions`: named tuples of the rows below, in order, without the mobile-home authentication.
+# `extensions`: named tuples of wire.mip_extensions, in order, without those that authenticate. What came
+# after the mobile-home authentication is not among them: see Received.
 RegistrationRequest = namedtuple(
     "RegistrationRequest",
     "flags lifetime_s home_address home_agent care_of_address identification extensions",
@@ -109,268 +70,151 @@ RegistrationRequest = namedtuple(
 RegistrationReply = namedtuple(
     "RegistrationReply", "code lifetime_s home_address home_agent identification extensions"
 )
-# What unpack() returns. authentication: the MobileHomeAuthentication or None; protected: the octets that
-# its authenticator covers; unprotected: the extensions that came after it.
-Received = namedtuple("Received", "message authentication protected unprotected")
+Revocation = namedtuple("Revocation", "flags home_address home_domain foreign_domain identifier extensions")
+RevocationAcknowledgment = namedtuple("RevocationAcknowledgment", "flags home_address identifier extensions")
 
-_REQUEST = ">BBH4s4s4sQ"
-_REQUEST_SIZE = 24
-_REPLY = ">BBH4s4sQ"
-_REPLY_SIZE = 20
-
-# -- Extensions -----------------------------------------------------------------------------------
-MobileHomeAuthentication = namedtuple("MobileHomeAuthentication", "spi authenticator")  # RFC 5944 3.5.2
-MobileForeignAuthentication = namedtuple("MobileForeignAuthentication", "spi authenticator")  # 3.5.3
-ForeignHomeAuthentication = namedtuple("ForeignHomeAuthentication", "spi authenticator")  # 3.5.4
-UdpTunnelRequest = namedtuple("UdpTunnelRequest", "flags encapsulation")  # RFC 3519 3.1
-UdpTunnelReply = namedtuple("UdpTunnelReply", "code forced keepalive_s")  # 3.2; 0 s: the node's own default
-CriticalVendor = namedtuple("CriticalVendor", "vendor kind value")  # RFC 3115 2.1
-NormalVendor = namedtuple("NormalVendor", "vendor kind value")  # RFC 3115 2.2
-Nai = namedtuple("Nai", "name")  # RFC 2794 2: the mobile node's, as octets
-EncapsulatingDelivery = namedtuple("EncapsulatingDelivery", "")  # RFC 3024 3.3
-
-# Ours: "do not change a binding, only say whether you would" (proves an idle uplink).
-NO_CHANGE = CriticalVendor(ENTERPRISE, 1, b"")
-
-
-# The rows' functions. pack returns the data after the length; unpack reads data[at:end].
-def _pack_authentication(extension):
-    return struct.pack(">I", extension.spi) + extension.authenticator
-
-
-def _unpack_mobile_home(data, at, end):
-    return MobileHomeAuthentication(struct.unpack_from(">I", data, at)[0], data[at + 4 : end])
-
-
-def _unpack_mobile_foreign(data, at, end):
-    return MobileForeignAuthentication(struct.unpack_from(">I", data, at)[0], data[at + 4 : end])
-
-
-def _unpack_foreign_home(data, at, end):
-    return ForeignHomeAuthentication(struct.unpack_from(">I", data, at)[0], data[at + 4 : end])
-
-
-def _pack_udp_request(extension):
-    return struct.pack(">BBBBH", 0, 0, extension.flags, extension.encapsulation, 0)
-
-
-def _unpack_udp_request(data, at, end):
-    sub_type, _, flags, encapsulation, reserved = struct.unpack_from(">BBBBH", data, at)
-    if sub_type or reserved:
-        return None  # 3.1.3: a reserved field 3 that is not 0 is "not understood and silently skipped"
-    return UdpTunnelRequest(flags & (UDP_FORCE | UDP_THROUGH_AGENT), encapsulation)
-
-
-def _pack_udp_reply(extension):
-    flags = UDP_FORCE if extension.forced else 0
-    return struct.pack(">BBBBH", 0, extension.code, flags, 0, extension.keepalive_s)
-
-
-def _unpack_udp_reply(data, at, end):
-    sub_type, code, flags, _, keepalive_s = struct.unpack_from(">BBBBH", data, at)
-    return None if sub_type else UdpTunnelReply(code, bool(flags & UDP_FORCE), keepalive_s)
-
-
-def _pack_critical(extension):
-    return struct.pack(">IH", extension.vendor, extension.kind) + extension.value
-
-
-def _unpack_critical(data, at, end):
-    vendor, kind = struct.unpack_from(">IH", data, at)
-    return CriticalVendor(vendor, kind, data[at + 6 : end])
-
-
-def _pack_normal(extension):
-    return struct.pack(">HIH", 0, extension.vendor, extension.kind) + extension.value
-
-
-def _unpack_normal(data, at, end):
-    _, vendor, kind = struct.unpack_from(">HIH", data, at)
-    return NormalVendor(vendor, kind, data[at + 8 : end])
-
-
-def _pack_nai(extension):
-    return extension.name
-
-
-def _unpack_nai(data, at, end):
-    return Nai(data[at:end])
-
-
-def _pack_empty(extension):
-    return b""
-
-
-def _unpack_delivery(data, at, end):
-    return EncapsulatingDelivery()
-
-
-# Where an extension is legal, as bits: in which message, on which side of the authentication.
-REQUEST, REPLY, PROTECTED, UNPROTECTED = 1, 2, 4, 8
-_ANYWHERE = REQUEST | REPLY | PROTECTED | UNPROTECTED
-
-# header: octets of type and length; 4 is RFC 5944 1.10's long form (type, sub-type, 16 bits of length).
-Row = namedtuple("Row", "kind extension legal at_most header size_min size_max pack unpack")
-# fmt: off
-ROWS = (
-    Row(32, MobileHomeAuthentication, REQUEST | REPLY | PROTECTED, 1, 2, 5, 255,
-        _pack_authentication, _unpack_mobile_home),
-    Row(33, MobileForeignAuthentication, REQUEST | REPLY | UNPROTECTED, 1, 2, 5, 255,
-        _pack_authentication, _unpack_mobile_foreign),
-    Row(34, ForeignHomeAuthentication, REQUEST | REPLY | UNPROTECTED, 1, 2, 5, 255,
-        _pack_authentication, _unpack_foreign_home),
-    Row(38, CriticalVendor, _ANYWHERE, 8, 4, 6, 65535, _pack_critical, _unpack_critical),
-    Row(44, UdpTunnelReply, REPLY | PROTECTED, 1, 2, 6, 6, _pack_udp_reply, _unpack_udp_reply),
-    Row(130, EncapsulatingDelivery, REQUEST | UNPROTECTED, 1, 2, 0, 0, _pack_empty, _unpack_delivery),
-    Row(131, Nai, REQUEST | REPLY | PROTECTED, 1, 2, 1, 255, _pack_nai, _unpack_nai),
-    Row(134, NormalVendor, _ANYWHERE, 8, 2, 8, 255, _pack_normal, _unpack_normal),
-    # Unprotected, a foreign agent added it (RFC 3519 4.5).
-    Row(144, UdpTunnelRequest, REQUEST | PROTECTED | UNPROTECTED, 1, 2, 6, 6,
-        _pack_udp_request, _unpack_udp_request),
+# Message: its type on the wire, name, named tuple, fixed part (after the type; the last field of all), flags
+# that are sent, and what extensions call it.
+_Kind = namedtuple("_Kind", "kind name message layout size flags place")
+_KINDS = (
+    _Kind(1, "request", RegistrationRequest, ">BBH4s4s4sQ", 24, FLAGS, REQUEST),
+    _Kind(3, "reply", RegistrationReply, ">BBH4s4sQ", 20, None, REPLY),
+    _Kind(7, "revocation", Revocation, ">BxH4s4s4sI", 20, 0xC000, REVOCATION),
+    _Kind(15, "acknowledgment", RevocationAcknowledgment, ">BxH4sI", 12, 0x8000, ACKNOWLEDGMENT),
 )
-# fmt: on
-PADDING = 0  # one octet, without a length (RFC 5944 1.8)
-SKIPPABLE_FROM = 128
-_MOBILE_HOME = 32
-_BY_KIND = {row.kind: row for row in ROWS}
-_BY_TYPE = {row.extension: row for row in ROWS}
+_BY_KIND = {row.kind: row for row in _KINDS}
+_BY_TYPE = {row.message: row for row in _KINDS}
 
-
-def find(extensions, kind):
-    """The first extension that is a `kind` (one of the named tuples above), or None."""
-    for extension in extensions:
-        if type(extension) is kind:
-            return extension
-    return None
-
-
-def pack_extension(extension):
-    """The octets of one extension. Raises ValueError if it does not fit its length field."""
-    row = _BY_TYPE[type(extension)]
-    data = row.pack(extension)
-    size = len(data)
-    if size < row.size_min or size > row.size_max:
-        raise ValueError("extension %d: %d octets, %d to %d" % (row.kind, size, row.size_min, row.size_max))
-    if row.header == 4:
-        return struct.pack(">BBH", row.kind, 0, size) + data
-    return bytes((row.kind, size)) + data
+# What unpack() returns.
+#   authentication        the MobileHomeAuthentication or None
+#   protected             the octets that its authenticator covers
+#   relayed               the octets that a foreign agent passes on as they are: up to and with the last
+#                         authentication that is for the home agent; all of the message if there is none
+#   unprotected           the extensions that came after the mobile-home authentication (all without one)
+#   agent_authentication  the MobileForeign- or ForeignHomeAuthentication or None
+#   agent_protected       the octets that its authenticator covers
+#   aaa_authentication, aaa_protected: as much for MobileAaaAuthentication
+Received = namedtuple(
+    "Received",
+    "message authentication protected relayed unprotected agent_authentication agent_protected "
+    "aaa_authentication aaa_protected",
+)
 
 
 def pack(message):
-    """The octets of a request or reply with its extensions, without an authentication."""
-    if type(message) is RegistrationRequest:
-        if message.flags & ~FLAGS:
-            raise ValueError("flags 0x%02x are not to be sent" % (message.flags & ~FLAGS))
-        data = struct.pack(
-            _REQUEST,
-            REGISTRATION_REQUEST,
-            message.flags,
-            message.lifetime_s,
-            message.home_address,
-            message.home_agent,
-            message.care_of_address,
-            message.identification,
-        )
-    else:
-        data = struct.pack(
-            _REPLY,
-            REGISTRATION_REPLY,
-            message.code,
-            message.lifetime_s,
-            message.home_address,
-            message.home_agent,
-            message.identification,
-        )
+    """The octets of a message with its extensions, without an authentication."""
+    row = _BY_TYPE[type(message)]
+    if row.flags is not None and message.flags & ~row.flags:
+        raise ValueError("flags 0x%02x are not to be sent" % (message.flags & ~row.flags))
+    data = struct.pack(row.layout, row.kind, *message[:-1])
     for extension in message.extensions:
         data += pack_extension(extension)
     return data
 
 
-def pack_to_sign(message, spi, authenticator_size):
-    """All that the mobile-home authenticator covers; the datagram is this and the authenticator after it."""
-    return pack(message) + struct.pack(">BBI", _MOBILE_HOME, 4 + authenticator_size, spi)
+def pack_to_sign(message, spi, authenticator_size, kind=MOBILE_HOME):
+    """All that the authenticator covers; the datagram is this and the authenticator after it."""
+    return pack(message) + pack_head_to_sign(kind, spi, authenticator_size)
 
 
 def unpack(data):
-    """The request or reply in a datagram (bytes), as Received. Raises Malformed, or Discard."""
+    """The message in a datagram (bytes), as Received. Raises Malformed, or Discard."""
     size = len(data)
-    kind = data[0] if size else None
-    if kind == REGISTRATION_REQUEST:
-        if size < _REQUEST_SIZE:
-            raise Malformed("request", "%d octets, at least %d" % (size, _REQUEST_SIZE))
-        _, flags, lifetime_s, home, agent, care_of, identification = struct.unpack_from(_REQUEST, data, 0)
-        protected, authentication, covered, rest = _unpack_extensions(data, _REQUEST_SIZE, REQUEST)
-        message = RegistrationRequest(
-            flags & FLAGS, lifetime_s, home, agent, care_of, identification, protected
-        )
-    elif kind == REGISTRATION_REPLY:
-        if size < _REPLY_SIZE:
-            raise Malformed("reply", "%d octets, at least %d" % (size, _REPLY_SIZE))
-        _, code, lifetime_s, home, agent, identification = struct.unpack_from(_REPLY, data, 0)
-        protected, authentication, covered, rest = _unpack_extensions(data, _REPLY_SIZE, REPLY)
-        message = RegistrationReply(code, lifetime_s, home, agent, identification, protected)
-    elif kind is None:
+    if not size:
         raise Malformed("message", "empty")
+    row = _BY_KIND.get(data[0])
+    if row is None:
+        raise Discard("message.type", "%d is not known" % data[0])
+    if size < row.size:
+        raise Malformed(row.name, "%d octets, at least %d" % (size, row.size))
+    fields = struct.unpack_from(row.layout, data, 0)
+    chain = _unpack_extensions(data, row)
+    if row.flags is not None:
+        message = row.message(fields[1] & row.flags, *fields[2:], chain.extensions)
     else:
-        raise Discard("message.type", "%d is not known" % kind)
-    return Received(message, authentication, data[:covered], rest)
+        message = row.message(*fields[1:], chain.extensions)
+    home, agent, aaa = chain.home, chain.agent, chain.aaa
+    relayed = max(chain.home_end, chain.aaa_end) or size
+    return Received(
+        message,
+        home,
+        data[: chain.home_at],
+        data[:relayed],
+        chain.rest,
+        agent,
+        data[: chain.agent_at],
+        aaa,
+        data[: chain.aaa_at],
+    )
 
 
-def _unpack_extensions(data, at, where):
-    """(protected extensions, MobileHomeAuthentication or None, octets it covers, the other extensions)."""
-    size = len(data)
-    protected, rest = [], []
-    found, place = protected, PROTECTED
-    authentication, covered = None, 0
-    left = EXTENSIONS_MAX
-    seen = {}
+# Where the authentications are: each with the offset of its authenticator, and of its end.
+_Chain = namedtuple("_Chain", "extensions rest home home_at home_end agent agent_at aaa aaa_at aaa_end")
+
+
+def _unpack_extensions(data, message):
+    where, at, size = message.place, message.size, len(data)
+    protected, rest = [], []  # before and after the mobile-home authentication
+    home = agent = aaa = None
+    home_at = home_end = agent_at = aaa_at = aaa_end = 0
+    left, seen, legal = EXTENSIONS_MAX, {}, where | PROTECTED | UNPROTECTED
     while at < size:
         left -= 1
         if left < 0:
-            raise _malformed(where, "extensions", "more than %d" % EXTENSIONS_MAX)
+            raise _malformed(message, "extensions", "more than %d" % EXTENSIONS_MAX)
         kind = data[at]
         if kind == PADDING:
             at += 1
             continue
-        row = _BY_KIND.get(kind)
+        row = BY_KIND.get(kind)
         if row is None and kind < SKIPPABLE_FROM:
-            raise Discard("%s.extension %d" % (_NAMES[where], kind), "unknown and not skippable")
+            raise Discard("%s.extension %d" % (message.name, kind), "unknown and not skippable")
         header = 2 if row is None else row.header
         start = at + header
         if start > size:
-            raise _malformed(where, kind, "cut off before its length")
+            raise _malformed(message, kind, "cut off before its length")
         length = data[at + 1] if header == 2 else data[at + 2] << 8 | data[at + 3]
         at = start + length
         if at > size:
-            raise _malformed(where, kind, "says %d octets, %d left" % (length, size - start))
+            raise _malformed(message, kind, "says %d octets, %d left" % (length, size - start))
         if row is None:
             continue
         if length < row.size_min or length > row.size_max:
-            raise _malformed(where, kind, "%d octets, %d to %d" % (length, row.size_min, row.size_max))
+            raise _malformed(message, kind, "%d octets, %d to %d" % (length, row.size_min, row.size_max))
         extension = row.unpack(data, start, at)
         if extension is None:
             if kind < SKIPPABLE_FROM:
-                raise Discard("%s.extension %d" % (_NAMES[where], kind), "a form that is not known")
+                raise Discard("%s.extension %d" % (message.name, kind), "a form that is not known")
             continue
         count = seen[kind] = seen.get(kind, 0) + 1
         if count > row.at_most:
-            raise _malformed(where, kind, "more than %d" % row.at_most)
-        if not (row.legal & where and row.legal & place):
-            raise _malformed(where, kind, "not legal here")
-        if kind == _MOBILE_HOME:
-            authentication, covered = extension, start + 4
-            found, place = rest, UNPROTECTED
+            raise _malformed(message, kind, "more than %d" % row.at_most)
+        if agent is not None:
+            raise _malformed(message, kind, "after what signs all of the message")
+        if not row.legal & where:
+            raise _malformed(message, kind, "not legal here")
+        if kind == MOBILE_HOME:
+            if not legal & PROTECTED:
+                raise _malformed(message, kind, "what came before it must come after it")
+            home, home_at, home_end = extension, start + 4, at
+            protected, rest, legal = rest, [], where | PROTECTED | UNPROTECTED
+            continue
+        legal &= row.legal
+        if kind == MOBILE_AAA:
+            aaa, aaa_at, aaa_end = extension, start + 4, at
+        elif kind in (MOBILE_FOREIGN, FOREIGN_HOME):
+            agent, agent_at = extension, start + 4
         else:
-            found.append(extension)
-    return protected, authentication, covered, rest
+            rest.append(extension)
+    if not legal & UNPROTECTED and home is not None:
+        raise _malformed(message, "extensions", "one that must be protected came after the authentication")
+    extensions = protected if home is not None else rest
+    return _Chain(extensions, rest, home, home_at, home_end, agent, agent_at, aaa, aaa_at, aaa_end)
 
 
-_NAMES = {REQUEST: "request", REPLY: "reply"}
-
-
-def _malformed(where, kind, why):
+def _malformed(message, kind, why):
     name = kind if kind == "extensions" else "extension %d" % kind
-    return Malformed("%s.%s" % (_NAMES[where], name), why)
+    return Malformed("%s.%s" % (message.name, name), why)
 
 
 # -- Tunnel data (RFC 3519 3.3) ---------------------------------------------------------------------
