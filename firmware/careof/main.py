@@ -198,6 +198,9 @@ class Careofd:
     def _send_inner(self, role, action):
         self._tunneld.send(tunneld.wire.SendInner(*action))
 
+    def _send_frame(self, role, action):
+        self._tunneld.send(tunneld.wire.SendFrame(*action))
+
     def _hold(self, role, action):
         self._tunneld.hold((role.name, action.key), action.message)
 
@@ -334,6 +337,7 @@ class Careofd:
 PERFORM = {
     events.Send: Careofd._send,
     events.SendInner: Careofd._send_inner,
+    events.SendFrame: Careofd._send_frame,
     events.Hold: Careofd._hold,
     events.Release: Careofd._release,
     events.Authenticate: Careofd._authenticate,
@@ -352,9 +356,11 @@ FROM_TUNNELD = {
         m.uplink, m.source, m.source_port, m.destination, m.ttl, m.data
     ),
     tunneld.wire.Inner: lambda m: events.Inner(m.tunnel, m.data),
+    tunneld.wire.Frame: lambda m: events.Frame(*m),
+    tunneld.wire.LinkUp: lambda m: events.LinkUp(*m),
     tunneld.wire.Unanswered: lambda m: events.Unanswered(m.path, m.since_ms),
     tunneld.wire.Answered: lambda m: events.Answered(m.path),
-    tunneld.wire.Expired: lambda m: events.Expired(m.destination, m.length),
+    tunneld.wire.Expired: lambda m: events.Expired(*m),
 }
 
 COMMANDS = {

@@ -71,6 +71,14 @@ static void unpack_field(struct reader *reader, const struct message_field *fiel
     case FIELD_DEVICE:
         unpack_device(reader, to, field->name);
         break;
+    case FIELD_MAC: {
+        const uint8_t *at = reader_take(reader, MESSAGE_MAC_SIZE, field->name);
+        if (at)
+            memcpy(to, at, MESSAGE_MAC_SIZE);
+        else
+            memset(to, 0, MESSAGE_MAC_SIZE);
+        break;
+    }
     case FIELD_LIST32: {
         struct message_list *list = to;
         list->count = (uint16_t)reader_uint(reader, 2, field->name);
@@ -114,6 +122,9 @@ static void pack_field(struct writer *writer, const struct message_field *field,
     switch (field->type) {
     case FIELD_DEVICE:
         writer_octets(writer, from, MESSAGE_DEVICE_SIZE, field->name);
+        break;
+    case FIELD_MAC:
+        writer_octets(writer, from, MESSAGE_MAC_SIZE, field->name);
         break;
     case FIELD_LIST32: {
         const struct message_list *list = from;

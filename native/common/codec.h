@@ -4,6 +4,7 @@
  * A field's value in the C structure, by its type:
  *   u8 u16 u32 u64   an unsigned integer of that size
  *   ip               uint32_t, host order
+ *   mac              uint8_t[6]
  *   device           char[16], NUL-terminated and padded
  *   list32           struct message_list, a view of the datagram
  *   octets           struct message_octets, a view of the datagram */
@@ -13,9 +14,19 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { MESSAGE_HEADER_SIZE = 8, MESSAGE_SIZE_MAX = 65535, MESSAGE_DEVICE_SIZE = 16 };
+enum { MESSAGE_HEADER_SIZE = 8, MESSAGE_SIZE_MAX = 65535, MESSAGE_DEVICE_SIZE = 16, MESSAGE_MAC_SIZE = 6 };
 
-enum message_type { FIELD_U8, FIELD_U16, FIELD_U32, FIELD_U64, FIELD_IP, FIELD_DEVICE, FIELD_LIST32, FIELD_OCTETS };
+enum message_type {
+    FIELD_U8,
+    FIELD_U16,
+    FIELD_U32,
+    FIELD_U64,
+    FIELD_IP,
+    FIELD_MAC,
+    FIELD_DEVICE,
+    FIELD_LIST32,
+    FIELD_OCTETS,
+};
 
 enum message_direction { MESSAGE_TO_TUNNELD, MESSAGE_FROM_TUNNELD };
 

@@ -15,6 +15,7 @@ C_TYPES = {
     "u32": "uint32_t %s",
     "u64": "uint64_t %s",
     "ip": "uint32_t %s",
+    "mac": "uint8_t %s[MESSAGE_MAC_SIZE]",
     "device": "char %s[MESSAGE_DEVICE_SIZE]",
     "list32": "struct message_list %s",
     "octets": "struct message_octets %s",

@@ -11,6 +11,7 @@
 #include "buf.h"
 #include "hold.h"
 #include "in.h"
+#include "links.h"
 #include "log.h"
 #include "objects.h"
 #include "tunneld.h"
@@ -131,44 +132,92 @@ static struct outcome drop_uplink(struct tunneld *tunneld, uint32_t id)
     return failed(0);
 }
 
-static uint64_t kernel_key(uint32_t verb, uint32_t prefix, uint8_t length)
+static uint64_t kernel_key(uint32_t verb, uint32_t device, uint32_t prefix, uint8_t length)
 {
-    return (uint64_t)verb << 40 | prefix_key(prefix, length);
+    return (uint64_t)verb << 56 | (uint64_t)device << 40 | prefix_key(prefix, length);
 }
 
-static struct outcome set_kernel_row(struct tunneld *tunneld, uint32_t verb, uint32_t prefix, uint8_t length)
+/* request: verb, address, length, device and mac. */
+static struct outcome set_kernel_row(struct tunneld *tunneld, struct helper_request *request)
 {
     struct map *rows = &tunneld->state.kernel_rows;
-    struct kernel_row *row = map_get(rows, kernel_key(verb, prefix, length));
-    struct helper_request request = {
-        .verb = verb, .address = prefix, .length = length, .add = true, .again = row != NULL};
+    int device = state_device(&tunneld->state, request->device);
+    if (device < 0)
+        return failed(ENOSPC);
+    uint64_t key = kernel_key(request->verb, (uint32_t)device, request->address, request->length);
+    struct kernel_row *row = map_get(rows, key);
     struct helper_answer answer;
     struct kernel_row *fresh = NULL;
+    request->add = true;
+    request->again = row != NULL;
     if (!row) {
         fresh = calloc(1, sizeof *fresh);
-        if (!fresh || !map_put(rows, kernel_key(verb, prefix, length), fresh)) {
+        if (!fresh || !map_put(rows, key, fresh)) {
             free(fresh);
             return failed(ENOSPC);
         }
-        *fresh = (struct kernel_row){.verb = verb, .prefix = prefix, .length = length};
+        *fresh = (struct kernel_row){.verb = request->verb,
+                                     .prefix = request->address,
+                                     .length = request->length,
+                                     .device = (uint8_t)device};
         row = fresh;
     }
     row->replay = tunneld->state.replay;
-    struct outcome outcome = ask(tunneld, &request, &answer, NULL);
+    struct outcome outcome = ask(tunneld, request, &answer, NULL);
     if (outcome.error && fresh)
-        free(map_remove(rows, kernel_key(verb, prefix, length)));
+        free(map_remove(rows, key));
     return outcome;
 }
 
-static struct outcome drop_kernel_row(struct tunneld *tunneld, uint32_t verb, uint32_t prefix, uint8_t length)
+static struct outcome drop_kernel_row(struct tunneld *tunneld, struct helper_request *request)
 {
-    struct kernel_row *row = map_remove(&tunneld->state.kernel_rows, kernel_key(verb, prefix, length));
-    struct helper_request request = {.verb = verb, .address = prefix, .length = length};
+    int device = state_device(&tunneld->state, request->device);
+    struct kernel_row *row = NULL;
+    if (device >= 0)
+        row = map_remove(&tunneld->state.kernel_rows,
+                         kernel_key(request->verb, (uint32_t)device, request->address, request->length));
     struct helper_answer answer;
     if (!row)
         return failed(ENOENT);
     free(row);
-    return ask(tunneld, &request, &answer, NULL);
+    return ask(tunneld, request, &answer, NULL);
+}
+
+static struct helper_request about(uint32_t verb, uint32_t address, uint8_t length, const char *device)
+{
+    struct helper_request request = {.verb = verb, .length = length, .address = address};
+    if (device)
+        memcpy(request.device, device, sizeof request.device);
+    return request;
+}
+
+static struct outcome set_neighbour(struct tunneld *tunneld, const struct message_set_neighbour *set)
+{
+    struct helper_request request = about(HELPER_NEIGHBOUR, set->address, 32, set->device);
+    if (!set->device[0] || !set->address)
+        return failed(EINVAL);
+    memcpy(request.mac, set->link_address, sizeof request.mac);
+    return set_kernel_row(tunneld, &request);
+}
+
+/* -- Links ---------------------------------------------------------------------------------------- */
+
+static struct outcome set_link(struct tunneld *tunneld, const struct message_set_link *set)
+{
+    const struct link *link = map_get(&tunneld->state.links, set->link);
+    struct helper_request request = about(HELPER_OPEN_LINK, 0, 32, set->device);
+    struct helper_answer answer;
+    int fd = -1;
+    if (!set->device[0])
+        return failed(EINVAL);
+    request.again = link && link->packet.fd >= 0 && strcmp(link->device, set->device) == 0;
+    request.ifindex = link ? link->ifindex : 0;
+    struct outcome outcome = ask(tunneld, &request, &answer, &fd);
+    if (outcome.error)
+        return outcome;
+    if (fd < 0 && !answer.unchanged)
+        return failed(EPROTO);
+    return failed(links_set(tunneld, set, &answer, fd));
 }
 
 /* -- Probes --------------------------------------------------------------------------------------- */
@@ -219,10 +268,13 @@ static void sweep_kernel_rows(struct tunneld *tunneld)
     struct map *rows = &tunneld->state.kernel_rows;
     for (uint32_t at = 0; at < map_slots(rows);) {
         struct kernel_row *row = map_at(rows, at);
-        if (row && row->replay != tunneld->state.replay)
-            drop_kernel_row(tunneld, row->verb, row->prefix, row->length);
-        else
+        if (row && row->replay != tunneld->state.replay) {
+            struct helper_request request =
+                about(row->verb, row->prefix, row->length, tunneld->state.devices[row->device]);
+            drop_kernel_row(tunneld, &request);
+        } else {
             at++;
+        }
     }
 }
 
@@ -232,6 +284,7 @@ static struct outcome replay_ended(struct tunneld *tunneld)
     objects_sweep(tunneld);
     sweep_uplinks(tunneld);
     sweep_kernel_rows(tunneld);
+    links_sweep(tunneld);
     for (uint32_t i = 0; i < state->probe_count;) {
         if (state->probes[i].replay != state->replay)
             drop_probe(state, state->probes[i].identifier);
@@ -311,6 +364,51 @@ static struct outcome send_inner(struct tunneld *tunneld, const struct message_s
 
 /* -- The dispatch --------------------------------------------------------------------------------- */
 
+static struct outcome apply_row(struct tunneld *tunneld, const struct message *message)
+{
+    struct helper_request request;
+    bool set = true;
+    switch (message->header.kind) {
+    case MESSAGE_SET_DELIVER:
+        request = about(HELPER_DELIVER, message->as.set_deliver.destination, message->as.set_deliver.length, NULL);
+        break;
+    case MESSAGE_DROP_DELIVER:
+        request = about(HELPER_DELIVER, message->as.drop_deliver.destination, message->as.drop_deliver.length, NULL);
+        set = false;
+        break;
+    case MESSAGE_SET_CAPTURE:
+        request = about(HELPER_CAPTURE, message->as.set_capture.source, message->as.set_capture.length,
+                        message->as.set_capture.device);
+        break;
+    case MESSAGE_DROP_CAPTURE:
+        request = about(HELPER_CAPTURE, message->as.drop_capture.source, message->as.drop_capture.length,
+                        message->as.drop_capture.device);
+        set = false;
+        break;
+    case MESSAGE_SET_SPARE:
+        request = about(HELPER_SPARE, message->as.set_spare.destination, message->as.set_spare.length, NULL);
+        break;
+    case MESSAGE_DROP_SPARE:
+        request = about(HELPER_SPARE, message->as.drop_spare.destination, message->as.drop_spare.length, NULL);
+        set = false;
+        break;
+    case MESSAGE_DROP_NEIGHBOUR:
+        request = about(HELPER_NEIGHBOUR, message->as.drop_neighbour.address, 32, message->as.drop_neighbour.device);
+        set = false;
+        break;
+    case MESSAGE_SET_PROXY:
+        request = about(HELPER_PROXY, message->as.set_proxy.address, 32, message->as.set_proxy.device);
+        break;
+    case MESSAGE_DROP_PROXY:
+        request = about(HELPER_PROXY, message->as.drop_proxy.address, 32, message->as.drop_proxy.device);
+        set = false;
+        break;
+    default:
+        return failed(ENOSYS);
+    }
+    return set ? set_kernel_row(tunneld, &request) : drop_kernel_row(tunneld, &request);
+}
+
 static struct outcome apply_to_kernel(struct tunneld *tunneld, const struct message *message)
 {
     switch (message->header.kind) {
@@ -320,24 +418,17 @@ static struct outcome apply_to_kernel(struct tunneld *tunneld, const struct mess
         return set_uplink(tunneld, &message->as.set_uplink);
     case MESSAGE_DROP_UPLINK:
         return drop_uplink(tunneld, message->as.drop_uplink.uplink);
-    case MESSAGE_SET_DELIVER:
-        return set_kernel_row(tunneld, HELPER_DELIVER, message->as.set_deliver.destination,
-                              message->as.set_deliver.length);
-    case MESSAGE_DROP_DELIVER:
-        return drop_kernel_row(tunneld, HELPER_DELIVER, message->as.drop_deliver.destination,
-                               message->as.drop_deliver.length);
-    case MESSAGE_SET_CAPTURE:
-        return set_kernel_row(tunneld, HELPER_CAPTURE, message->as.set_capture.source, message->as.set_capture.length);
-    case MESSAGE_DROP_CAPTURE:
-        return drop_kernel_row(tunneld, HELPER_CAPTURE, message->as.drop_capture.source,
-                               message->as.drop_capture.length);
-    case MESSAGE_SET_SPARE:
-        return set_kernel_row(tunneld, HELPER_SPARE, message->as.set_spare.destination, message->as.set_spare.length);
-    case MESSAGE_DROP_SPARE:
-        return drop_kernel_row(tunneld, HELPER_SPARE, message->as.drop_spare.destination,
-                               message->as.drop_spare.length);
+    case MESSAGE_SET_LINK:
+        return set_link(tunneld, &message->as.set_link);
+    case MESSAGE_DROP_LINK:
+        return failed(links_drop(tunneld, message->as.drop_link.link));
+    case MESSAGE_SET_NEIGHBOUR:
+        return set_neighbour(tunneld, &message->as.set_neighbour);
+    case MESSAGE_SEND_FRAME:
+        links_send(tunneld, &message->as.send_frame);
+        return failed(0); /* as lost under way */
     default:
-        return failed(ENOSYS); /* a row of the table that is for careofd */
+        return apply_row(tunneld, message); /* unknown: a row of the table that is for careofd */
     }
 }
 
@@ -362,8 +453,7 @@ static struct outcome apply_one(struct tunneld *tunneld, const struct message *m
     case MESSAGE_SET_ROUTE:
         return failed(objects_set_route(tunneld, &message->as.set_route));
     case MESSAGE_DROP_ROUTE:
-        return failed(
-            objects_drop_route(tunneld, message->as.drop_route.destination, message->as.drop_route.length));
+        return failed(objects_drop_route(tunneld, &message->as.drop_route));
     case MESSAGE_SET_INNER:
         return failed(objects_set_inner(tunneld, &message->as.set_inner));
     case MESSAGE_DROP_INNER:
@@ -417,7 +507,10 @@ uint64_t apply_expiries(struct tunneld *tunneld)
         }
         route->expired_told = true;
         hold_drop(tunneld, route, COUNTER_OUT_GATE_CLOSED);
-        struct message_expired expired = {.destination = route->prefix, .length = route->length};
+        struct message_expired expired = {.destination = route->prefix,
+                                          .length = route->length,
+                                          .source = route->source->prefix,
+                                          .source_length = route->source->length};
         control_tell(tunneld, MESSAGE_EXPIRED, &expired);
     }
     /* The table is walked once a second at most; a route that ran out is closed at once (out.c). */

@@ -79,11 +79,37 @@ static void set_tun(struct helper_state *state, const struct helper_request *req
         failed(answer, error, state->tun_name);
 }
 
+/* The route comes last and goes first: without the neighbour it would ask by ARP. */
+static int set_neighbour(struct helper_state *state, const struct helper_request *request)
+{
+    struct kernel_route route = {
+        .prefix = request->address,
+        .length = 32,
+        .add = request->add,
+        .replace = true,
+        .table = KERNEL_TABLE_MAIN,
+        .ifindex = if_nametoindex(request->device),
+    };
+    if (!route.ifindex)
+        return request->add ? ENODEV : 0; /* both went with the device */
+    int error = request->add ? kernel_neighbour(state->netlink, true, route.ifindex, request->address, request->mac)
+                             : kernel_route(state->netlink, &route);
+    if (error)
+        return error;
+    return request->add ? kernel_route(state->netlink, &route)
+                        : kernel_neighbour(state->netlink, false, route.ifindex, request->address, request->mac);
+}
+
 static void set_kernel_row(struct helper_state *state, const struct helper_request *request,
                            struct helper_answer *answer)
 {
     static const char *const names[HELPER_VERBS] = {
-        [HELPER_DELIVER] = "deliver", [HELPER_CAPTURE] = "capture", [HELPER_SPARE] = "spare"};
+        [HELPER_DELIVER] = "deliver",
+        [HELPER_CAPTURE] = "capture",
+        [HELPER_SPARE] = "spare",
+        [HELPER_NEIGHBOUR] = "neighbour",
+        [HELPER_PROXY] = "proxy",
+    };
     struct kernel_route route = {
         .prefix = request->address,
         .length = request->length,
@@ -99,7 +125,11 @@ static void set_kernel_row(struct helper_state *state, const struct helper_reque
         if (request->add)
             error = kernel_route(state->netlink, &all);
         if (!error)
-            error = kernel_rule(state->netlink, request->add, request->address, request->length);
+            error = kernel_rule(state->netlink, request->add, request->address, request->length, request->device);
+    } else if (request->verb == HELPER_NEIGHBOUR) {
+        error = set_neighbour(state, request);
+    } else if (request->verb == HELPER_PROXY) {
+        error = kernel_proxy(state->netlink, request->add, if_nametoindex(request->device), request->address);
     } else {
         error = kernel_route(state->netlink, &route);
     }
@@ -109,6 +139,28 @@ static void set_kernel_row(struct helper_state *state, const struct helper_reque
     snprintf(doing, sizeof doing, "%s %u.%u.%u.%u/%u", names[request->verb], request->address >> 24,
              request->address >> 16 & 255, request->address >> 8 & 255, request->address & 255, request->length);
     failed(answer, error, doing);
+}
+
+static int open_link(const struct helper_request *request, struct helper_answer *answer)
+{
+    answer->ifindex = if_nametoindex(request->device);
+    if (!answer->ifindex) {
+        failed(answer, ENODEV, request->device);
+        return -1;
+    }
+    if (request->again && request->ifindex == answer->ifindex) {
+        answer->unchanged = true;
+        return -1;
+    }
+    const char *step = "";
+    int fd = helper_open_link(request->device, answer->ifindex, answer->mac, &step);
+    if (fd < 0) {
+        int error = errno;
+        char doing[80];
+        snprintf(doing, sizeof doing, "%s: %s", request->device, step);
+        failed(answer, error, doing);
+    }
+    return fd;
 }
 
 static int open_socket(const struct helper_request *request, struct helper_answer *answer)
@@ -163,9 +215,13 @@ static int obey(struct helper_state *state, const struct helper_request *request
     case HELPER_OPEN_UDP:
     case HELPER_OPEN_RAW:
         return open_socket(request, answer);
+    case HELPER_OPEN_LINK:
+        return open_link(request, answer);
     case HELPER_DELIVER:
     case HELPER_CAPTURE:
     case HELPER_SPARE:
+    case HELPER_NEIGHBOUR:
+    case HELPER_PROXY:
         set_kernel_row(state, request, answer);
         return -1;
     default:

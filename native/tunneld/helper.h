@@ -22,8 +22,11 @@ enum helper_verb {
     HELPER_OPEN_UDP,     /* device, address, port -> descriptor, ifindex */
     HELPER_OPEN_RAW,     /* device, address -> descriptor, ifindex; receives protocol 4 */
     HELPER_DELIVER,      /* address, length: a route to the TUN in the main table */
-    HELPER_CAPTURE,      /* address, length: a rule that routes this source by RULE_TABLE */
+    HELPER_CAPTURE,      /* address, length, device (or none): a rule that routes this source by RULE_TABLE */
     HELPER_SPARE,        /* address, length: RULE_TABLE sends this destination back to the main table */
+    HELPER_OPEN_LINK,    /* device -> descriptor, ifindex, mac */
+    HELPER_NEIGHBOUR,    /* device, address, mac: a permanent neighbour, and a host route to it */
+    HELPER_PROXY,        /* device, address: ARP is answered for it there */
     HELPER_VERBS,
 };
 
@@ -36,12 +39,14 @@ struct helper_request {
     bool add;               /* or remove */
     bool again;             /* it was made before: may replace */
     char device[IFNAMSIZ];
+    uint8_t mac[6];
 };
 
 struct helper_answer {
     int32_t error;          /* an errno, 0: done */
     uint32_t ifindex;       /* OPEN_*: of the device; 0: bound to none */
     uint32_t offloads;      /* OPEN_TUN: WIRE_OFFLOAD_... */
+    uint8_t mac[6];         /* OPEN_LINK: the device's own */
     bool unchanged;         /* OPEN_*: the socket that is held is still the right one; none is sent */
     char text[96];          /* for a log line */
 };

@@ -3,8 +3,12 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/if_ether.h>
 #include <linux/if_tun.h>
+#include <net/if_arp.h>
 #include <netinet/in.h>
+#include <netpacket/packet.h>
 #include <netinet/udp.h>
 #include <stdbool.h>
 #include <string.h>
@@ -123,6 +127,77 @@ int helper_open_udp(const struct helper_place *place, const char **step)
     if (fd >= 0)
         set(fd, IPPROTO_UDP, UDP_GRO, 1); /* where the kernel has it */
     return fd;
+}
+
+/* At the network header, since the socket leaves the link-layer's out: unfragmented IPv4, and in it ICMP 9 or 10
+ * (router advertisement and solicitation) or UDP to port 434. */
+static bool attach_link_filter(int fd)
+{
+    static struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_H | BPF_ABS, 6),
+        BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, 0x3fff, 10, 0), /* more fragments, or an offset */
+        BPF_STMT(BPF_LDX | BPF_B | BPF_MSH, 0),              /* X: the size of the header */
+        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 9),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, IPPROTO_ICMP, 0, 3),
+        BPF_STMT(BPF_LD | BPF_B | BPF_IND, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 9, 4, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 10, 3, 4),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, IPPROTO_UDP, 0, 3),
+        BPF_STMT(BPF_LD | BPF_H | BPF_IND, 2),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, MIP_PORT, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, 0xffff),
+        BPF_STMT(BPF_RET | BPF_K, 0),
+    };
+    struct sock_fprog program = {.len = sizeof code / sizeof *code, .filter = code};
+    return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) == 0;
+}
+
+/* The groups that advertisements, solicitations and requests come to: all systems, all routers, mobile agents. */
+static bool join_groups(int fd, uint32_t ifindex)
+{
+    static const uint8_t last[] = {1, 2, 11}; /* 224.0.0.x */
+    for (size_t i = 0; i < sizeof last; i++) {
+        struct packet_mreq group = {.mr_ifindex = (int)ifindex, .mr_type = PACKET_MR_MULTICAST, .mr_alen = 6};
+        const uint8_t mac[6] = {0x01, 0x00, 0x5e, 0, 0, last[i]};
+        memcpy(group.mr_address, mac, sizeof mac);
+        if (setsockopt(fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &group, sizeof group))
+            return false;
+    }
+    return true;
+}
+
+static bool read_mac(int fd, const char *device, uint8_t mac[6])
+{
+    struct ifreq request;
+    memset(&request, 0, sizeof request);
+    memcpy(request.ifr_name, device, strnlen(device, IFNAMSIZ - 1));
+    if (ioctl(fd, SIOCGIFHWADDR, &request))
+        return false;
+    if (request.ifr_hwaddr.sa_family != ARPHRD_ETHER) {
+        errno = EAFNOSUPPORT;
+        return false;
+    }
+    memcpy(mac, request.ifr_hwaddr.sa_data, 6);
+    return true;
+}
+
+int helper_open_link(const char *device, uint32_t ifindex, uint8_t mac[6], const char **step)
+{
+    /* Protocol 0 until it is bound: nothing comes before the filter is there. */
+    struct sockaddr_ll address = {
+        .sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_IP), .sll_ifindex = (int)ifindex};
+    *step = "open a packet socket";
+    int fd = socket(AF_PACKET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -1;
+    *step = "set up its packet socket";
+    if (attach_link_filter(fd) && join_groups(fd, ifindex) && read_mac(fd, device, mac) &&
+        bind(fd, (struct sockaddr *)&address, sizeof address) == 0)
+        return fd;
+    int error = errno;
+    close(fd);
+    errno = error;
+    return -1;
 }
 
 int helper_open_raw(const struct helper_place *place, const char **step)

@@ -23,4 +23,8 @@ uint32_t helper_udp_offloads(void);
 int helper_open_udp(const struct helper_place *place, const char **step);
 int helper_open_raw(const struct helper_place *place, const char **step);
 
+/* A packet socket on an Ethernet device: router discovery and what is for UDP port 434, without the link-layer's
+ * header. `mac` becomes the device's own. */
+int helper_open_link(const char *device, uint32_t ifindex, uint8_t mac[6], const char **step);
+
 #endif

@@ -222,12 +222,19 @@ static size_t read_control(struct msghdr *message, struct arrival *arrival)
     return segment_size;
 }
 
-/* Tunnel data of a whole message or segment; `tunnel` is that of its sender, or NULL. */
-static void tunnel_data(struct tunneld *tunneld, struct tunnel *tunnel, const struct arrival *arrival, uint8_t *data,
-                        size_t size)
+/* It left one of our tunnels to enter another: only an uplink that is bound to the TUN takes that, for tunnels that are
+ * meant to lie in another role's. */
+static bool is_nested(const struct tunneld *tunneld, const struct uplink *uplink, const struct arrival *arrival)
 {
-    if (arrival->interface == tunneld->in.tun_ifindex)
-        count(tunneld, COUNTER_IN_NESTED, 1); /* it left one of our tunnels to enter another */
+    return arrival->interface == tunneld->in.tun_ifindex && uplink->ifindex != arrival->interface;
+}
+
+/* Tunnel data of a whole message or segment; `tunnel` is that of its sender, or NULL. */
+static void tunnel_data(struct tunneld *tunneld, const struct uplink *uplink, struct tunnel *tunnel,
+                        const struct arrival *arrival, uint8_t *data, size_t size)
+{
+    if (is_nested(tunneld, uplink, arrival))
+        count(tunneld, COUNTER_IN_NESTED, 1);
     else if (size <= TUNNEL_DATA_HEADER_SIZE)
         count(tunneld, COUNTER_IN_SHORT, 1);
     else if (data[1] != PROTOCOL_IPIP)
@@ -251,7 +258,7 @@ static void udp_message(struct tunneld *tunneld, struct uplink *uplink, struct m
     for (size_t at = 0; at < size; at += segment_size) {
         size_t left = size - at < segment_size ? size - at : segment_size;
         if (data[at] == TUNNEL_DATA)
-            tunnel_data(tunneld, tunnel, &arrival, data + at, left);
+            tunnel_data(tunneld, uplink, tunnel, &arrival, data + at, left);
         else
             signals_up(tunneld, uplink, &arrival, data + at, left);
     }
@@ -269,7 +276,7 @@ static void ipip_message(struct tunneld *tunneld, struct uplink *uplink, struct 
         count(tunneld, COUNTER_IN_MALFORMED, 1);
         return;
     }
-    if (arrival.interface == tunneld->in.tun_ifindex) {
+    if (is_nested(tunneld, uplink, &arrival)) {
         count(tunneld, COUNTER_IN_NESTED, 1);
         return;
     }

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <linux/fib_rules.h>
 #include <linux/if_link.h>
+#include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <string.h>
@@ -130,7 +131,7 @@ int kernel_route(int netlink, const struct kernel_route *route)
     return done(netlink, &request);
 }
 
-int kernel_rule(int netlink, bool add, uint32_t source, uint8_t length)
+int kernel_rule(int netlink, bool add, uint32_t source, uint8_t length, const char *device)
 {
     struct fib_rule_hdr fixed = {
         .family = AF_INET, .src_len = length, .table = RT_TABLE_UNSPEC, .action = FR_ACT_TO_TBL};
@@ -139,11 +140,54 @@ int kernel_rule(int netlink, bool add, uint32_t source, uint8_t length)
     begin(&request, add ? RTM_NEWRULE : RTM_DELRULE, add ? NLM_F_CREATE | NLM_F_EXCL : 0, &fixed, sizeof fixed);
     if (length)
         attribute_u32(&request, FRA_SRC, htonl(source));
+    if (device[0])
+        attribute(&request, FRA_IIFNAME, device, strlen(device) + 1);
     attribute_u32(&request, FRA_TABLE, RULE_TABLE);
     attribute_u32(&request, FRA_PRIORITY, RULE_PRIORITY);
     attribute(&request, FRA_PROTOCOL, &protocol, sizeof protocol);
     int error = done(netlink, &request);
     return add && error == EEXIST ? 0 : error;
+}
+
+static int neighbour(int netlink, bool add, const struct ndmsg *fixed, uint32_t address, const uint8_t *mac)
+{
+    uint32_t in_order = htonl(address);
+    uint8_t protocol = RULE_PROTOCOL;
+    struct request request;
+    begin(&request, add ? RTM_NEWNEIGH : RTM_DELNEIGH, add ? NLM_F_CREATE | NLM_F_REPLACE : 0, fixed, sizeof *fixed);
+    attribute(&request, NDA_DST, &in_order, sizeof in_order);
+    if (add && mac)
+        attribute(&request, NDA_LLADDR, mac, 6);
+    if (add)
+        attribute(&request, NDA_PROTOCOL, &protocol, sizeof protocol); /* Linux 5.2; older ones ignore it */
+    int error = done(netlink, &request);
+    return !add && (error == ENOENT || error == ENODEV || error == ENXIO) ? 0 : error;
+}
+
+int kernel_neighbour(int netlink, bool add, uint32_t ifindex, uint32_t address, const uint8_t mac[6])
+{
+    struct ndmsg fixed = {.ndm_family = AF_INET, .ndm_ifindex = (int)ifindex, .ndm_state = NUD_PERMANENT};
+    return neighbour(netlink, add, &fixed, address, mac);
+}
+
+int kernel_proxy(int netlink, bool add, uint32_t ifindex, uint32_t address)
+{
+    struct ndmsg fixed = {.ndm_family = AF_INET, .ndm_ifindex = (int)ifindex, .ndm_flags = NTF_PROXY};
+    if (!ifindex)
+        return add ? ENODEV : 0;
+    return neighbour(netlink, add, &fixed, address, NULL);
+}
+
+/* What of a dumped row is ours: the attribute that says so, after the fixed part of its kind. */
+static bool is_of_protocol(const struct nlmsghdr *header, size_t fixed_size, unsigned short type)
+{
+    const char *body = NLMSG_DATA(header);
+    int left = (int)header->nlmsg_len - (int)NLMSG_LENGTH(fixed_size);
+    const struct rtattr *at = (const struct rtattr *)(body + NLMSG_ALIGN(fixed_size));
+    for (; RTA_OK(at, left); at = RTA_NEXT(at, left))
+        if (at->rta_type == type && RTA_PAYLOAD(at) == 1)
+            return *(const uint8_t *)RTA_DATA(at) == RULE_PROTOCOL;
+    return false;
 }
 
 /* What of a dumped route or rule is ours is deleted by sending it back as it came. */
@@ -152,18 +196,21 @@ static bool is_ours(const struct nlmsghdr *header)
     const struct rtmsg *fixed = NLMSG_DATA(header); /* struct fib_rule_hdr is laid out alike */
     if (header->nlmsg_type == RTM_NEWROUTE)
         return fixed->rtm_protocol == RULE_PROTOCOL;
-    int left = (int)header->nlmsg_len - (int)NLMSG_LENGTH(sizeof *fixed);
-    for (const struct rtattr *at = RTM_RTA(fixed); RTA_OK(at, left); at = RTA_NEXT(at, left))
-        if (at->rta_type == FRA_PROTOCOL && RTA_PAYLOAD(at) == 1)
-            return *(const uint8_t *)RTA_DATA(at) == RULE_PROTOCOL;
-    return false;
+    if (header->nlmsg_type == RTM_NEWNEIGH)
+        return is_of_protocol(header, sizeof(struct ndmsg), NDA_PROTOCOL);
+    return is_of_protocol(header, sizeof *fixed, FRA_PROTOCOL);
 }
 
 /* One dump on a socket of its own; true if anything was deleted (dumps may skip what moved meanwhile). */
-static bool sweep_kind(int netlink, uint16_t get, uint16_t new, uint16_t del)
+static bool sweep_kind(int netlink, uint16_t get, uint16_t new, uint16_t del, uint8_t flags)
 {
     static char buffer[DUMP_SIZE] __attribute__((aligned(NLMSG_ALIGNTO)));
-    struct rtmsg all = {.rtm_family = AF_INET};
+    union {
+        struct rtmsg route;
+        struct ndmsg neighbour;
+    } all = {.route = {.rtm_family = AF_INET}};
+    if (get == RTM_GETNEIGH)
+        all.neighbour = (struct ndmsg){.ndm_family = AF_INET, .ndm_flags = flags};
     struct request request;
     bool deleted = false;
     int dump = kernel_open();
@@ -192,9 +239,11 @@ static bool sweep_kind(int netlink, uint16_t get, uint16_t new, uint16_t del)
 void kernel_sweep(int netlink)
 {
     for (int pass = 0; pass < SWEEP_PASSES; pass++) {
-        bool rules = sweep_kind(netlink, RTM_GETRULE, RTM_NEWRULE, RTM_DELRULE);
-        bool routes = sweep_kind(netlink, RTM_GETROUTE, RTM_NEWROUTE, RTM_DELROUTE);
-        if (!rules && !routes)
+        bool rules = sweep_kind(netlink, RTM_GETRULE, RTM_NEWRULE, RTM_DELRULE, 0);
+        bool routes = sweep_kind(netlink, RTM_GETROUTE, RTM_NEWROUTE, RTM_DELROUTE, 0);
+        bool neighbours = sweep_kind(netlink, RTM_GETNEIGH, RTM_NEWNEIGH, RTM_DELNEIGH, 0);
+        bool proxies = sweep_kind(netlink, RTM_GETNEIGH, RTM_NEWNEIGH, RTM_DELNEIGH, NTF_PROXY);
+        if (!rules && !routes && !neighbours && !proxies)
             return;
     }
 }

@@ -20,9 +20,14 @@ int kernel_open(void);
 int kernel_link(int netlink, uint32_t ifindex, uint16_t mtu); /* and up */
 int kernel_address(int netlink, bool add, uint32_t ifindex, uint32_t address);
 int kernel_route(int netlink, const struct kernel_route *route);
-int kernel_rule(int netlink, bool add, uint32_t source, uint8_t length);
+int kernel_rule(int netlink, bool add, uint32_t source, uint8_t length, const char *device); /* "": any device */
 
-/* Removes every route and rule that carries RULE_PROTOCOL. */
+/* A permanent neighbour; a proxy: ARP is answered for an address that is routed elsewhere. To remove one that is
+ * not there is no error. */
+int kernel_neighbour(int netlink, bool add, uint32_t ifindex, uint32_t address, const uint8_t mac[6]);
+int kernel_proxy(int netlink, bool add, uint32_t ifindex, uint32_t address);
+
+/* Removes every route, rule and neighbour that carries RULE_PROTOCOL. */
 void kernel_sweep(int netlink);
 
 #endif

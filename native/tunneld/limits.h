@@ -6,10 +6,13 @@ enum {
     /* Tables. An agent of the data-centre size holds 100,000 bindings (DESIGN section 2); with
      * simultaneous ones and some room for those that come and go. */
     UPLINKS_MAX = 64,
+    LINKS_MAX = 16,
     TUNNELS_MAX = 262144,
     PATHS_MAX = 262144,
+    SOURCES_MAX = 16384,         /* prefixes of routers here, and visitors of a foreign agent */
     ROUTES_MAX = 524288,
-    KERNEL_ROWS_MAX = 524288,    /* deliver, capture and spare together */
+    DEVICES_MAX = 64,            /* names of devices in kernel rows, of a life */
+    KERNEL_ROWS_MAX = 524288,    /* of the helper, all verbs together */
     PATHS_PER_ROUTE_MAX = 8,     /* simultaneous bindings of one mobile node */
     TUNNELS_PER_PATH_MAX = 1,    /* stacks come with the protocols that make them */
     INNER_ROWS_PER_TUNNEL_MAX = 256, /* prefixes behind one router */
@@ -19,6 +22,7 @@ enum {
     TUN_READS_PER_TURN = 16,
     UPLINK_RECEIVES_PER_TURN = 2,
     CLIENT_MESSAGES_PER_TURN = 32,
+    LINK_FRAMES_PER_TURN = 16,
 
     /* Batches. */
     RECEIVE_MESSAGES = 8,          /* of one recvmmsg() */
@@ -52,6 +56,7 @@ enum {
     EXPIRY_CHECK_US = 1000000,       /* routes that ran out are reported this soon; they close at once */
     HELPER_ANSWER_S = 5,             /* then the helper counts as dead */
 
+    MIP_PORT = 434,                  /* RFC 5944 3.3 */
     HEADROOM_MAX = 4,                /* octets of all tunnel headers of a path */
     TUNNEL_TTL = 64,                 /* of outer headers (RFC 1700's default) */
     RULE_TABLE = 434,                /* the kernel's routing table for captured sources: Mobile IP's port */

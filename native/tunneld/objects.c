@@ -286,16 +286,22 @@ static bool refer_to_paths(struct state *state, struct message_list ids, struct 
     return true;
 }
 
-static struct route *make_route(struct state *state, uint32_t prefix, uint8_t length)
+static struct route *make_route(struct state *state, const struct message_set_route *set)
 {
-    struct route *route = calloc(1, sizeof *route);
-    if (!route)
+    struct source *source = state_make_source(state, set->source, set->source_length);
+    if (!source)
         return NULL;
-    route->prefix = prefix;
-    route->length = length;
-    if (state_add_route(state, route))
+    struct route *route = state_route(state, source, set->destination, set->length);
+    if (route)
         return route;
+    route = calloc(1, sizeof *route);
+    if (route) {
+        *route = (struct route){.source = source, .prefix = set->destination, .length = set->length};
+        if (state_add_route(state, route))
+            return route;
+    }
     free(route);
+    state_release_source(state, source);
     return NULL;
 }
 
@@ -303,14 +309,12 @@ int objects_set_route(struct tunneld *tunneld, const struct message_set_route *s
 {
     struct state *state = &tunneld->state;
     struct path *paths[PATHS_PER_ROUTE_MAX];
-    if (!prefix_is_sound(set->destination, set->length) || set->gate > WIRE_GATE_OPEN ||
-        set->paths.count > PATHS_PER_ROUTE_MAX)
+    if (!prefix_is_sound(set->destination, set->length) || !prefix_is_sound(set->source, set->source_length) ||
+        set->gate > WIRE_GATE_OPEN || set->paths.count > PATHS_PER_ROUTE_MAX)
         return EINVAL;
     if (!refer_to_paths(state, set->paths, paths))
         return ENOSPC;
-    struct route *route = state_route(state, set->destination, set->length);
-    if (!route)
-        route = make_route(state, set->destination, set->length);
+    struct route *route = make_route(state, set);
     if (!route) {
         release_paths(state, paths, (uint8_t)set->paths.count);
         return ENOSPC;
@@ -340,9 +344,13 @@ static void drop_route(struct tunneld *tunneld, struct route *route)
     free(route);
 }
 
-int objects_drop_route(struct tunneld *tunneld, uint32_t destination, uint8_t length)
+int objects_drop_route(struct tunneld *tunneld, const struct message_drop_route *drop)
 {
-    struct route *route = length <= 32 ? state_route(&tunneld->state, destination, length) : NULL;
+    struct state *state = &tunneld->state;
+    if (drop->length > 32 || drop->source_length > 32)
+        return EINVAL;
+    struct source *source = state_source(state, drop->source, drop->source_length);
+    struct route *route = source ? state_route(state, source, drop->destination, drop->length) : NULL;
     if (!route)
         return ENOENT;
     drop_route(tunneld, route);

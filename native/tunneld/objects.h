@@ -14,7 +14,7 @@ int objects_drop_tunnel(struct tunneld *tunneld, uint32_t id);
 int objects_set_path(struct tunneld *tunneld, const struct message_set_path *set);
 int objects_drop_path(struct tunneld *tunneld, uint32_t id);
 int objects_set_route(struct tunneld *tunneld, const struct message_set_route *set);
-int objects_drop_route(struct tunneld *tunneld, uint32_t destination, uint8_t length);
+int objects_drop_route(struct tunneld *tunneld, const struct message_drop_route *drop);
 int objects_set_inner(struct tunneld *tunneld, const struct message_set_inner *set);
 int objects_drop_inner(struct tunneld *tunneld, const struct message_drop_inner *drop);
 

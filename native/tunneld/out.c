@@ -172,7 +172,7 @@ static void from_tun(struct tunneld *tunneld, uint8_t *read, size_t size)
         answer_icmp(tunneld, &plan.view, 0);
         return;
     }
-    struct route *route = state_route_to(&tunneld->state, plan.view.destination);
+    struct route *route = state_route_to(&tunneld->state, plan.view.source, plan.view.destination);
     if (!route) {
         count(tunneld, COUNTER_OUT_NO_ROUTE, plan.count);
         return;

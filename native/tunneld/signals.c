@@ -18,27 +18,33 @@ static struct limiter *limiter_of(struct signals *signals, uint32_t address)
     return &source->limiter;
 }
 
+bool signals_may_pass(struct tunneld *tunneld, uint32_t source)
+{
+    struct signals *signals = &tunneld->signals;
+    if (!control_has_client(&tunneld->control)) {
+        count(tunneld, COUNTER_SIGNAL_NO_CLIENT, 1);
+        return false;
+    }
+    if (!limiter_take(limiter_of(signals, source), tunneld->now_us, SIGNAL_SOURCE_PER_S, SIGNAL_SOURCE_BURST)) {
+        count(tunneld, COUNTER_SIGNAL_SOURCE_LIMITED, 1);
+        return false;
+    }
+    if (!limiter_take(&signals->all, tunneld->now_us, SIGNAL_ALL_PER_S, SIGNAL_ALL_BURST)) {
+        count(tunneld, COUNTER_SIGNAL_ALL_LIMITED, 1);
+        return false;
+    }
+    return true;
+}
+
 void signals_up(struct tunneld *tunneld, const struct uplink *uplink, const struct arrival *arrival,
                 const uint8_t *data, size_t size)
 {
-    struct signals *signals = &tunneld->signals;
     if (size == 0 || size > SIGNAL_SIZE_MAX) {
         count(tunneld, COUNTER_IN_MALFORMED, 1);
         return;
     }
-    if (!control_has_client(&tunneld->control)) {
-        count(tunneld, COUNTER_SIGNAL_NO_CLIENT, 1);
+    if (!signals_may_pass(tunneld, arrival->source))
         return;
-    }
-    if (!limiter_take(limiter_of(signals, arrival->source), tunneld->now_us, SIGNAL_SOURCE_PER_S,
-                      SIGNAL_SOURCE_BURST)) {
-        count(tunneld, COUNTER_SIGNAL_SOURCE_LIMITED, 1);
-        return;
-    }
-    if (!limiter_take(&signals->all, tunneld->now_us, SIGNAL_ALL_PER_S, SIGNAL_ALL_BURST)) {
-        count(tunneld, COUNTER_SIGNAL_ALL_LIMITED, 1);
-        return;
-    }
     struct message_signal signal = {
         .uplink = uplink->name.id,
         .source = arrival->source,

@@ -3,6 +3,7 @@
 #ifndef CAREOF_SIGNALS_H
 #define CAREOF_SIGNALS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -32,6 +33,8 @@ struct arrival {
 };
 
 void signals_begin(struct signals *signals, uint64_t secret);
+/* May something that this source sent be handed up now? Counted if not. */
+bool signals_may_pass(struct tunneld *tunneld, uint32_t source);
 void signals_up(struct tunneld *tunneld, const struct uplink *uplink, const struct arrival *arrival,
                 const uint8_t *data, size_t size);
 

@@ -84,7 +84,18 @@ struct hold_queue {
     uint32_t count;
 };
 
+/* The routes of one source prefix. */
+struct source {
+    uint32_t prefix; /* host order */
+    uint32_t id;     /* in the keys of its routes */
+    uint32_t routes_of_length[33];
+    uint32_t route_count;
+    uint64_t route_lengths; /* bit n: there are routes of length n */
+    uint8_t length;
+};
+
 struct route {
+    struct source *source;
     uint32_t prefix; /* host order */
     uint32_t replay;
     uint64_t valid_until_us; /* UINT64_MAX: does not run out */
@@ -96,10 +107,20 @@ struct route {
     struct hold_queue hold;
 };
 
-/* deliver, capture, spare: what the helper holds in the kernel. */
+/* deliver, capture, spare, neighbour, proxy: what the helper holds in the kernel. */
 struct kernel_row {
     uint32_t verb, prefix, replay;
     uint8_t length;
+    uint8_t device; /* its number in state.devices, 0: none */
+};
+
+/* A device whose discovery and signalling is handed up with link-layer addresses. */
+struct link {
+    struct name name;
+    struct watcher packet;
+    uint32_t ifindex;
+    char device[IFNAMSIZ];
+    uint8_t mac[6];
 };
 
 struct probe {
@@ -108,9 +129,12 @@ struct probe {
 };
 
 struct state {
-    struct map uplinks, tunnels, paths, routes, kernel_rows, arrivals, shared_rows;
-    uint32_t routes_of_length[33];
-    uint64_t route_lengths; /* bit n: there are routes of length n */
+    struct map uplinks, links, tunnels, paths, sources, routes, kernel_rows, arrivals, shared_rows;
+    uint32_t sources_of_length[33];
+    uint64_t source_lengths; /* bit n: there are sources of length n */
+    uint32_t source_ids_used, source_ids_free; /* ids given out ever, and those of them that are free again */
+    uint16_t free_source_ids[SOURCES_MAX];
+    char devices[DEVICES_MAX][IFNAMSIZ]; /* names that kernel rows have; [0]: none */
     struct probe probes[PROBES_MAX];
     uint32_t probe_count;
     uint32_t replay;
@@ -150,9 +174,20 @@ void state_release_uplink(struct state *state, struct uplink *uplink);
 void state_release_tunnel(struct state *state, struct tunnel *tunnel);
 void state_release_path(struct state *state, struct path *path);
 
-/* Longest prefix that holds `destination`, or NULL. */
-struct route *state_route_to(const struct state *state, uint32_t destination);
-struct route *state_route(struct state *state, uint32_t prefix, uint8_t length);
+/* Of the longest source that holds `from` and has a route to `destination`, that of the longest prefix; or NULL. */
+struct route *state_route_to(const struct state *state, uint32_t from, uint32_t destination);
+struct source *state_source(const struct state *state, uint32_t prefix, uint8_t length);
+struct route *state_route(const struct state *state, const struct source *source, uint32_t prefix, uint8_t length);
+
+/* The source of that prefix, made if there is none; NULL when the table is full. It lives as long as it has routes. */
+struct source *state_make_source(struct state *state, uint32_t prefix, uint8_t length);
+void state_release_source(struct state *state, struct source *source);
+
+/* A short number of that name, the same each time; 0 for no name, and -1 when there are too many. */
+int state_device(struct state *state, const char *name);
+
+struct link *state_link(struct state *state, uint32_t id);
+void state_release_link(struct state *state, struct link *link);
 bool state_add_route(struct state *state, struct route *route);
 void state_remove_route(struct state *state, struct route *route);
 

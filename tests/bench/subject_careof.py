@@ -63,10 +63,12 @@ class TunneldEnd:
                 self.UPLINK,
                 socket.inet_aton(peer),
                 434 if kind == wire.KIND_MIP_UDP else 0,
+                0,
+                0,
             ),
             wire.SetInner(self.TUNNEL, address, length, any_address, 0),
             wire.SetPath(self.PATH, size, 0, (self.TUNNEL,)),
-            wire.SetRoute(address, length, wire.GATE_OPEN, wire.FOREVER_S, (self.PATH,)),
+            wire.SetRoute(address, length, bytes(4), 0, wire.GATE_OPEN, wire.FOREVER_S, (self.PATH,)),
             wire.SetDeliver(address, length),
             wire.ReplayEnd(),
         ):

@@ -37,12 +37,12 @@ def tunneld(namespaces):
 STATE = (
     wire.SetTun(ip("10.77.0.2"), 1400),
     wire.SetUplink(1, "up0", ANY, 434),
-    wire.SetTunnel(1, wire.KIND_MIP_UDP, 1, ip("192.0.2.2"), 434),
+    wire.SetTunnel(1, wire.KIND_MIP_UDP, 1, ip("192.0.2.2"), 434, 0, 0),
     wire.SetInner(1, ANY, 0, ip("10.77.0.2"), 32),
     wire.SetPath(1, 1400, 0, (1,)),
-    wire.SetRoute(ANY, 0, wire.GATE_OPEN, wire.FOREVER_S, (1,)),
+    wire.SetRoute(ANY, 0, ANY, 0, wire.GATE_OPEN, wire.FOREVER_S, (1,)),
     wire.SetDeliver(ip("10.9.0.0"), 16),
-    wire.SetCapture(ip("10.77.1.0"), 24),
+    wire.SetCapture(ip("10.77.1.0"), 24, ""),
     wire.SetSpare(ip("192.0.2.0"), 24),
 )
 
@@ -142,24 +142,24 @@ def test_the_death_of_the_helper_ends_it(tunneld):
 
 
 REFUSED = (
-    wire.SetTunnel(9, 77, 1, ip("192.0.2.2"), 434),
-    wire.SetTunnel(9, wire.KIND_MIP_UDP, 1, ANY, 434),
-    wire.SetTunnel(9, wire.KIND_MIP_UDP, 1, ip("192.0.2.9"), 0),
-    wire.SetTunnel(9, wire.KIND_MIP_UDP, 1, ip("192.0.2.2"), 434),  # that of tunnel 1
+    wire.SetTunnel(9, 77, 1, ip("192.0.2.2"), 434, 0, 0),
+    wire.SetTunnel(9, wire.KIND_MIP_UDP, 1, ANY, 434, 0, 0),
+    wire.SetTunnel(9, wire.KIND_MIP_UDP, 1, ip("192.0.2.9"), 0, 0, 0),
+    wire.SetTunnel(9, wire.KIND_MIP_UDP, 1, ip("192.0.2.2"), 434, 0, 0),  # that of tunnel 1
     wire.SetPath(9, 1400, 0, ()),
     wire.SetPath(9, 1400, 0, (1, 2)),
     wire.SetPath(9, 67, 0, (1,)),
-    wire.SetRoute(ip("10.0.0.1"), 8, wire.GATE_OPEN, 60, (1,)),
-    wire.SetRoute(ANY, 33, wire.GATE_OPEN, 60, (1,)),
-    wire.SetRoute(ANY, 0, 3, 60, (1,)),
-    wire.SetRoute(ANY, 0, wire.GATE_OPEN, 60, tuple(range(9))),
+    wire.SetRoute(ip("10.0.0.1"), 8, ANY, 0, wire.GATE_OPEN, 60, (1,)),
+    wire.SetRoute(ANY, 33, ANY, 0, wire.GATE_OPEN, 60, (1,)),
+    wire.SetRoute(ANY, 0, ANY, 0, 3, 60, (1,)),
+    wire.SetRoute(ANY, 0, ANY, 0, wire.GATE_OPEN, 60, tuple(range(9))),
     wire.SetInner(1, ip("10.0.0.1"), 8, ANY, 0),
     wire.SetInner(55, ANY, 0, ANY, 0),
     wire.SetDeliver(ip("10.0.0.1"), 8),
     wire.SetUplink(9, "nosuchdevice", ANY, 434),
     wire.DropTunnel(55),
     wire.DropPath(55),
-    wire.DropRoute(ip("10.0.0.0"), 8),
+    wire.DropRoute(ip("10.0.0.0"), 8, ANY, 0),
     wire.DropUplink(55),
     wire.DropDeliver(ip("10.0.0.0"), 8),
     wire.DropProbe(1),

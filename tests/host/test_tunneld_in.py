@@ -54,8 +54,8 @@ def test_what_left_one_tunnel_does_not_enter_another(world):
     """Nested encapsulation (CVE-2024-7595): the inner packet is tunnel data to this very machine."""
     world.client.set(
         wire.SetUplink(2, "", ANY, 4340),
-        wire.SetTunnel(3, wire.KIND_MIP_UDP, 2, ip(SERVER), 4341),
-        wire.SetTunnel(4, wire.KIND_MIP_UDP, 2, ip(PEER), 4341),
+        wire.SetTunnel(3, wire.KIND_MIP_UDP, 2, ip(SERVER), 4341, 0, 0),
+        wire.SetTunnel(4, wire.KIND_MIP_UDP, 2, ip(PEER), 4341, 0, 0),
         *(wire.SetInner(number, ip("10.9.0.0"), 16, ip(HOME), 32) for number in (3, 4)),
         wire.SetInner(1, ip(SERVER), 32, ip("192.0.2.1"), 32),
     )

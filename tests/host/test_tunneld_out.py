@@ -63,7 +63,7 @@ def test_a_route_that_runs_out_closes_and_is_told(world):
     world.route(wire.GATE_OPEN, 1, valid_s=1)
     world.out(b"control")
     assert bytes(world.received()[Raw]) == b"control"
-    assert world.client.wait_for(wire.Expired) == wire.Expired(ANY, 0)
+    assert world.client.wait_for(wire.Expired) == wire.Expired(ANY, 0, ANY, 0)
     world.out(b"late")
     assert world.counted("out_gate_closed", 1)
     world.route(wire.GATE_OPEN, 1, valid_s=100)
@@ -113,7 +113,7 @@ def test_mss_is_lowered_to_the_packet_size(world):
 
 
 def test_what_has_no_route_or_path_is_counted(world):
-    world.client.set(wire.DropRoute(ANY, 0))
+    world.client.set(wire.DropRoute(ANY, 0, ANY, 0))
     world.out()
     assert world.counted("out_no_route", 1)
     world.route(wire.GATE_OPEN, 77)

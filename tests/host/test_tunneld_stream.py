@@ -39,10 +39,10 @@ def test_a_stream_between_two_arrives_whole(kind, offloads, size):
         end.control.replay(
             wire.SetTun(ip(own), 1400),
             wire.SetUplink(1, "up0", ANY, 434),
-            wire.SetTunnel(1, kind, 1, ip(peer), 434),
+            wire.SetTunnel(1, kind, 1, ip(peer), 434, 0, 0),
             wire.SetInner(1, ip(other), 32, ip(own), 32),
             wire.SetPath(1, size, 0, (1,)),
-            wire.SetRoute(ip(other), 32, wire.GATE_OPEN, wire.FOREVER_S, (1,)),
+            wire.SetRoute(ip(other), 32, ANY, 0, wire.GATE_OPEN, wire.FOREVER_S, (1,)),
             wire.SetDeliver(ip(other), 32),
         )
     try:

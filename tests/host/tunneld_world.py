@@ -32,8 +32,8 @@ class World:
         self.client.replay(
             wire.SetTun(ip(HOME), 1500),
             wire.SetUplink(1, "up0", ANY, 434),
-            wire.SetTunnel(1, wire.KIND_MIP_UDP, 1, ip(PEER), 434),
-            wire.SetTunnel(2, wire.KIND_IPIP, 1, ip(PEER), 0),
+            wire.SetTunnel(1, wire.KIND_MIP_UDP, 1, ip(PEER), 434, 0, 0),
+            wire.SetTunnel(2, wire.KIND_IPIP, 1, ip(PEER), 0, 0, 0),
             *(wire.SetInner(tunnel, ip("10.9.0.0"), 16, ip(HOME), 32) for tunnel in (1, 2)),
             wire.SetPath(1, SIZE, 0, (1,)),
             wire.SetPath(2, SIZE, 0, (2,)),
@@ -58,7 +58,7 @@ class World:
         return peer
 
     def route(self, gate, *paths, valid_s=wire.FOREVER_S):
-        self.client.set(wire.SetRoute(ANY, 0, gate, valid_s, paths))
+        self.client.set(wire.SetRoute(ANY, 0, ANY, 0, gate, valid_s, paths))
 
     def counters(self):
         return self.client.counters()

@@ -48,6 +48,9 @@ static void field_text(char *to, const struct message_field *field, const void *
     case FIELD_IP:
         sprintf(to, "%08" PRIx32, *(const uint32_t *)at);
         break;
+    case FIELD_MAC:
+        octets_text(to, at, MESSAGE_MAC_SIZE);
+        break;
     case FIELD_DEVICE:
         strcpy(to, at);
         break;

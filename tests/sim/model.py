@@ -49,7 +49,7 @@ class Tunneld:
             path = self._paths.setdefault(message.path, Path())
             path.message, path.waiting_ms, path.unanswered = message, None, False
         elif isinstance(message, tunneld.SetRoute):
-            prefix = (message.destination, message.length)
+            prefix = message[:4]
             forever = message.valid_s == tunneld.FOREVER_S
             self._valid_ms[prefix] = None if forever else self.world.now_ms + message.valid_s * 1000
             if not forever:
@@ -76,17 +76,18 @@ class Tunneld:
 
     def out(self, packet):
         """An inner packet from the TUN."""
-        destination = packet[16:20]
+        source, destination = packet[12:16], packet[16:20]
         found = None
         for message in self.held.values():
-            if isinstance(message, tunneld.SetRoute) and ipv4.covers(
-                (message.destination, message.length), destination
-            ):
-                if found is None or message.length > found.length:
-                    found = message
+            if not isinstance(message, tunneld.SetRoute):
+                continue
+            if not ipv4.covers(message[:2], destination) or not ipv4.covers(message[2:4], source):
+                continue
+            if found is None or (message.source_length, message.length) > (found.source_length, found.length):
+                found = message
         if found is None:
             return self._drop("no_route")
-        prefix = (found.destination, found.length)
+        prefix = found[:4]
         valid_ms = self._valid_ms[prefix]
         if found.gate == tunneld.GATE_HOLD:
             queue = self._queues.setdefault(prefix, [])
@@ -224,7 +225,7 @@ class Tunneld:
     def _ran_out(self, prefix):
         valid_ms = self._valid_ms.get(prefix)
         if valid_ms is not None and valid_ms <= self.world.now_ms and self.up:
-            self._tell(events.Expired(prefix[0], prefix[1]))
+            self._tell(events.Expired(*prefix))
 
     def _drop(self, name):
         self.drops[name] = self.drops.get(name, 0) + 1

@@ -236,7 +236,7 @@ def test_stop_deregisters_and_leaves_nothing_open():
     assert office.bindings() == []
     held = office.router.tunneld.held
     assert [key for key in held if key[0] in ("uplink", "tunnel", "path", "inner")] == []
-    assert held["route", bytes(4), 0].gate == 0
+    assert held["route", bytes(4), 0, HOME, 32].gate == 0
 
 
 def test_stop_deregisters_with_a_nonce_that_is_out_of_date():

@@ -1,6 +1,7 @@
 """Every process may die and be restarted, and configurations change, under a session. Topology: office.py."""
 
 from careof.agent import events
+from careof.agent.paths import ANYWHERE
 from office import HOME, LAN, WAN, WWAN, Node, Office, agent_options, router_options
 
 
@@ -232,8 +233,8 @@ def test_another_network_behind_the_router_is_captured_and_let_in():
     office, since_ms = talking("wan0")
     more = (bytes((10, 77, 2, 0)), 24)
     reload(office, router_options(mobile_network=(LAN, more)))
-    assert ("capture",) + more in office.router.tunneld.held
-    assert {key[0] for key in about(office.router, more)} == {"capture", "inner", "spare"}
+    assert ("capture",) + more + ("",) in office.router.tunneld.held
+    assert {key[0] for key in about(office.router, more)} == {"capture", "inner", "route", "spare"}
     reload(office, router_options())
     assert about(office.router, more) == []
     office.world.run(2000)
@@ -244,7 +245,7 @@ def test_another_home_agent_is_started_with_from_nothing():
     office, _ = talking("wan0")
     reload(office, router_options(contact=(bytes((198, 51, 100, 99)), 434)))
     assert office.carrying() is None
-    assert office.router.tunneld.held["route", bytes(4), 0].gate == 1
+    assert office.router.tunneld.held["route", bytes(4), 0, HOME, 32].gate == 1
     reload(office, router_options())
     office.world.run(2000)
     assert office.carrying() == "wan"
@@ -280,7 +281,7 @@ def test_a_node_gets_another_network_at_the_home_agent():
     kept, more = office.agent_options, (bytes((10, 77, 2, 0)), 24)
     node = Node("branch", HOME, (LAN, more), kept.nodes[0].association)
     office.agent.tell(events.Reconfigured(type(kept)(kept.agent, [node], kept.associations)))
-    assert ("route",) + more in office.agent.tunneld.held
+    assert ("route",) + more + ANYWHERE in office.agent.tunneld.held
     assert ("deliver",) + more in office.agent.tunneld.held
     office.agent.tell(events.Reconfigured(kept))
     assert about(office.agent, more) == []

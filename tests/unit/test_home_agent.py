@@ -75,7 +75,7 @@ class Agent:
         return self.sent[-1][2].code if self.sent else None
 
     def routes(self):
-        return {key[1:]: m.paths for key, m in self.held.items() if key[0] == "route"}
+        return {key[1:3]: m.paths for key, m in self.held.items() if key[0] == "route"}
 
 
 def test_the_ground_is_held_at_the_start():
@@ -119,7 +119,7 @@ def test_a_binding_makes_tunnel_path_routes_and_sources():
     agent.datagram(agent.request())
     assert agent.code() == 0
     tunnels = [m for key, m in agent.held.items() if key[0] == "tunnel"]
-    assert tunnels == [tunneld.SetTunnel(2, tunneld.KIND_IPIP, 1, CARE_OF, 0)]
+    assert tunnels == [tunneld.SetTunnel(2, tunneld.KIND_IPIP, 1, CARE_OF, 0, 0, 0)]
     assert agent.routes() == {(HOME, 32): (2,), LAN: (2,)}
     sources = {(m.source, m.source_length) for key, m in agent.held.items() if key[0] == "inner"}
     assert sources == {(HOME, 32), LAN}

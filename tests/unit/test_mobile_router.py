@@ -9,7 +9,7 @@ from office import AGENT, HOME, LAN, NAMES, WAN, WWAN, router_options
 from world import Chance
 
 GATEWAY = bytes((203, 0, 113, 1))
-ROUTE = ("route", bytes(4), 0)
+ROUTE = ("route", bytes(4), 0, HOME, 32)
 FIRST = 100
 
 
@@ -91,7 +91,7 @@ class Router:
 def test_the_ground_is_held_at_the_start_and_the_gate_holds():
     router = Router()
     assert router.held["tun",] == tunneld.SetTun(HOME, 1400)
-    assert {key[1:] for key in router.keys_of("capture")} == {(HOME, 32), LAN}
+    assert {key[1:3] for key in router.keys_of("capture")} == {(HOME, 32), LAN}
     assert {key[1:] for key in router.keys_of("spare")} == {LAN}
     assert {key[1] for key in router.keys_of("probe")} == {PROBE_IDENTIFIER, KEEPALIVE_IDENTIFIER}
     assert router.held[ROUTE].gate == tunneld.GATE_HOLD and router.held[ROUTE].paths == ()
@@ -129,8 +129,8 @@ def test_a_grant_opens_the_route_through_what_was_held_before_it():
     router.reply()
     holds = [action.key[0] for action in router.order if isinstance(action, events.Hold)]
     assert holds.index("tunnel") < holds.index("path") < holds.index("inner") < holds.index("route")
-    assert router.held["tunnel", FIRST] == tunneld.SetTunnel(FIRST, tunneld.KIND_IPIP, FIRST, AGENT, 0)
-    assert router.held[ROUTE] == tunneld.SetRoute(bytes(4), 0, tunneld.GATE_OPEN, 600, (FIRST,))
+    assert router.held["tunnel", FIRST] == tunneld.SetTunnel(FIRST, tunneld.KIND_IPIP, FIRST, AGENT, 0, 0, 0)
+    assert router.held[ROUTE] == tunneld.SetRoute(bytes(4), 0, HOME, 32, tunneld.GATE_OPEN, 600, (FIRST,))
     assert {key[-2:] for key in router.keys_of("inner")} == {(HOME, 32), LAN}
     assert events.Moved("mobile_router-branch", None, "wan", "start") in router.others
     path, (source, destination, echo) = router.inner[-1]
@@ -156,7 +156,7 @@ def test_udp_goes_to_the_contact():
     assert router.counts == {"reply_from_elsewhere": 1}
     router.tell(events.Datagram(uplink, contact[0], contact[1], WAN, 64, data), 20)
     assert router.held["tunnel", FIRST] == tunneld.SetTunnel(
-        FIRST, tunneld.KIND_MIP_UDP, FIRST, contact[0], contact[1]
+        FIRST, tunneld.KIND_MIP_UDP, FIRST, contact[0], contact[1], 0, 0
     )
 
 
@@ -257,9 +257,9 @@ def test_other_refusals_are_said_and_change_nothing():
 def test_a_route_that_ran_out_is_said_again_while_the_binding_lasts():
     router = Router().bound()
     del router.held[ROUTE]
-    router.tell(events.Expired(bytes(4), 0), 100000)
+    router.tell(events.Expired(bytes(4), 0, HOME, 32), 100000)
     assert router.held[ROUTE].valid_s == 500
-    router.tell(events.Expired(bytes((10, 0, 0, 0)), 8), 100000)
+    router.tell(events.Expired(bytes(4), 0, bytes((10, 0, 0, 0)), 8), 100000)
     assert router.counts["route_expired"] == 1
 
 
@@ -306,7 +306,7 @@ def test_every_event_in_every_state_is_survived():
         events.Unanswered(7, 100),
         events.Answered(FIRST),
         events.Answered(7),
-        events.Expired(bytes(4), 0),
+        events.Expired(bytes(4), 0, HOME, 32),
         events.Inner(FIRST, b""),
         events.Inner(7, bytes(28)),
         events.Authenticated(12345, bytes(16)),

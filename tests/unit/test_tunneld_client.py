@@ -5,7 +5,7 @@ from careof.system import tunneld as client
 from careof.wire import tunneld as wire
 from fakes import Counts, FakeLoop, FakeSocket
 
-ROUTE = wire.SetRoute(bytes(4), 0, wire.GATE_OPEN, 60, (1,))
+ROUTE = wire.SetRoute(bytes(4), 0, bytes(4), 0, wire.GATE_OPEN, 60, (1,))
 PATH = wire.SetPath(1, 1400, 0, (1,))
 UPLINK = wire.SetUplink(1, "wan", bytes(4), 434)
 

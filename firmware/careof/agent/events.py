@@ -36,7 +36,12 @@ Inner = namedtuple("Inner", "tunnel data")  # an inner packet for us (an answere
 Link = namedtuple("Link", "device carrier address prefix_length gateway")
 Unanswered = namedtuple("Unanswered", "path since_ms")
 Answered = namedtuple("Answered", "path")
-Expired = namedtuple("Expired", "destination length")  # tunneld closed this route by itself
+# tunneld closed this route by itself
+Expired = namedtuple("Expired", "destination length source source_length")
+# What came on a link (Hold(SetLink)): a whole IPv4 packet, from that link-layer address. group: it was sent to
+# several. LinkUp: the link works, and this is our own link-layer address.
+Frame = namedtuple("Frame", "link link_address group data")
+LinkUp = namedtuple("LinkUp", "link link_address")
 Refused = namedtuple("Refused", "message error text")  # tunneld could not do this Hold
 TunneldUp = namedtuple("TunneldUp", "offloads")  # (again) connected; what was held has been replayed
 TunneldDown = namedtuple("TunneldDown", "")
@@ -47,6 +52,8 @@ Reconfigured = namedtuple("Reconfigured", "options")  # the new options of this 
 
 # -- Actions --------------------------------------------------------------------------------------
 Send = namedtuple("Send", "uplink destination port data")  # a datagram from that uplink's signalling port
+# To one link-layer address or a group of them. ethertype: ETHERTYPE_... of wire.link
+SendFrame = namedtuple("SendFrame", "link link_address ethertype data")
 SendInner = namedtuple("SendInner", "path data")  # an inner packet by that path
 # State that tunneld should hold from now on: `message` is a Set... of wire.tunneld, `key` names the
 # object; the client in `system` sends it, and again after tunneld was restarted, in the order of first

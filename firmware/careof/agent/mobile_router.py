@@ -225,7 +225,7 @@ class MobileRouter:
     def _route_ran_out(self, event, now_ms):
         """Our clock and tunneld's differ a little: is there anything left of the binding?"""
         carrying = self.moves.carrying
-        if (event.destination, event.length) != (bytes(4), 0) or carrying is None:
+        if carrying is None or not self.paths.is_ours(event.source, event.source_length):
             return []
         actions = [Count("route_expired"), Log("warning", "path", "the route ran out")]
         return actions + self.paths.carry_by(carrying, now_ms)

@@ -25,12 +25,21 @@ def hold_path(number, packet_size, patience_ms):
 
 
 def hold_tunnel(number, kind, uplink, peer, port):
-    return Hold(("tunnel", number), tunneld.SetTunnel(number, kind, uplink, peer, port))
+    return Hold(("tunnel", number), tunneld.SetTunnel(number, kind, uplink, peer, port, 0, 0))
 
 
-def hold_route(prefix, gate, valid_s, paths):
-    address, length = prefix
-    return Hold(("route", address, length), tunneld.SetRoute(address, length, gate, valid_s, paths))
+def route_key(destination, source=ANYWHERE):
+    return ("route",) + destination + source
+
+
+def hold_route(destination, gate, valid_s, paths, source=ANYWHERE):
+    """Packets from that source to that destination take these paths."""
+    return Hold(route_key(destination, source), tunneld.SetRoute(*destination, *source, gate, valid_s, paths))
+
+
+def hold_capture(source, device=""):
+    """What comes from that source by that device (any) goes out through us."""
+    return Hold(("capture",) + source + (device,), tunneld.SetCapture(*source, device))
 
 
 def hold_inner(number, source, destination):
@@ -118,7 +127,7 @@ class AgentPaths:
             if use.reverse:
                 actions += [release_inner(use.tunnel.number, prefix, ANYWHERE) for prefix in lost]
                 self._inner(node, use, actions)
-        actions += [Release(("route",) + prefix) for prefix in lost]
+        actions += [Release(route_key(prefix)) for prefix in lost]
         return actions + self.renewed(node, now_ms)
 
     def resized(self, packet_size):
@@ -137,7 +146,7 @@ class AgentPaths:
 
     def forget(self, node):
         """The node is not served any more: nothing of it stays."""
-        actions = [Release(("route",) + prefix) for prefix in self._prefixes(node)]
+        actions = [Release(route_key(prefix)) for prefix in self._prefixes(node)]
         for use in list(node.uses):
             self._drop_use(node, use, actions)
         return actions
@@ -185,7 +194,7 @@ class AgentPaths:
 
     def _routes(self, node, numbers, now_ms):
         if not numbers:
-            return [Release(("route",) + prefix) for prefix in self._prefixes(node)]
+            return [Release(route_key(prefix)) for prefix in self._prefixes(node)]
         valid_s = 0
         for binding in node.bindings:
             valid_s = max(valid_s, binding.left_s(now_ms))

@@ -29,6 +29,9 @@ def reconfigure(role, options, now_ms):
         if role.paths.holds_path(uplink):
             actions += role.paths.path_is_wanted(uplink)
     carrying = role.moves.carrying
+    if was.mobile_network != router.mobile_network:
+        paths = role.paths
+        actions += paths.carry_by_none() if carrying is None else paths.carry_by(carrying, now_ms)
     asked_before = (was.lifetime_s, was.encapsulation)
     if carrying is not None and asked_before != (router.lifetime_s, router.encapsulation):
         actions += role.ask_to_bind(carrying, False, False, now_ms)

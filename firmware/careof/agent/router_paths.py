@@ -1,6 +1,6 @@
 """What the mobile router's tunneld should hold: uplinks, tunnels, paths, the route, kernel rows.
 
-    0/0 --route--> path n --> tunnel n --> uplink n          n: the uplink's number, kept over a restart
+    from our prefixes --route--> path n --> tunnel n --> uplink n       n: the uplink's number, kept over a restart
 
 The whole of an uplink has one number. Everything is said as "this is what should be there", and only what
 differs from what was said before becomes an action: so any event may bring it up to date again, and nothing
@@ -15,7 +15,7 @@ careof's own sockets are bound to an uplink and its address, and nobody else nee
 from ..limits import KEEPALIVE_IDENTIFIER, MIP_PORT, PROBE_IDENTIFIER
 from ..wire import ipv4, tunneld
 from .events import Hold, Release
-from .paths import ANYWHERE, hold_inner, hold_path, hold_route, hold_tunnel
+from .paths import ANYWHERE, hold_capture, hold_inner, hold_path, hold_route, hold_tunnel
 
 # RFC 1918, RFC 6598, RFC 3927
 LOCAL_RANGES = (
@@ -56,7 +56,7 @@ class RouterPaths:
         for prefix in sorted(spares):
             holds.append(Hold(("spare",) + prefix, tunneld.SetSpare(prefix[0], prefix[1])))
         for prefix in self._own_prefixes():
-            holds.append(Hold(("capture",) + prefix, tunneld.SetCapture(prefix[0], prefix[1])))
+            holds.append(hold_capture(prefix))
         return self._replace(("tun", "probe", "spare", "capture"), holds)
 
     # -- One uplink
@@ -115,12 +115,26 @@ class RouterPaths:
         valid_s = tunneld.FOREVER_S
         if expires_ms is not None:
             valid_s = max(0, (expires_ms - now_ms + 999) // 1000)
-        route = hold_route(ANYWHERE, tunneld.GATE_OPEN, valid_s, (uplink.number,))
-        self._held[route.key] = route.message
-        return [route]
+        return self._carry(tunneld.GATE_OPEN, valid_s, (uplink.number,), True)
 
     def carry_by_none(self, gate=tunneld.GATE_HOLD):
-        return self._hold(hold_route(ANYWHERE, gate, tunneld.FOREVER_S, ()))
+        return self._carry(gate, tunneld.FOREVER_S, (), False)
+
+    def _carry(self, gate, valid_s, paths, again):
+        """One default route for each of our prefixes: what another role's tunnels serve is not ours to carry."""
+        routes = [hold_route(ANYWHERE, gate, valid_s, paths, prefix) for prefix in self._own_prefixes()]
+        wanted, actions = [route.key for route in routes], []
+        for route in routes:
+            if again or self._held.get(route.key) != route.message:
+                self._held[route.key] = route.message
+                actions.append(route)
+        for key in [k for k in self._held if k[0] == "route" and k not in wanted]:
+            actions += self._release(key)
+        return actions
+
+    def is_ours(self, source, length):
+        """Is a route from that source one of ours?"""
+        return (source, length) in self._own_prefixes()
 
     # -- What was said before
 

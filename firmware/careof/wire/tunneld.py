@@ -10,7 +10,7 @@ fields of its row, in network byte order.
 `native/common/make_messages.py` makes the C structures and codec from ROWS; golden vectors in
 tests/unit/golden show that both agree. Nothing in here knows what a message is for.
 
-Field types: u8 u16 u32 u64; ip (an IPv4 address, bytes of 4); device (an interface name, at most 15
+Field types: u8 u16 u32 u64; ip (an IPv4 address, bytes of 4); mac (a link-layer address, bytes of 6); device (an interface name, at most 15
 characters, padded with NUL to 16 octets); list32 (a u16 count, then that many u32); octets (the rest).
 """
 
@@ -18,7 +18,7 @@ from collections import namedtuple
 
 from .reader import Malformed, Reader
 
-VERSION = 1
+VERSION = 2
 HEADER_SIZE = 8
 SIZE_MAX = 65535  # the length field; tunneld hands up no datagram longer than this less its fields
 
@@ -26,6 +26,9 @@ TO_TUNNELD, FROM_TUNNELD = "to", "from"
 
 # How one tunnel encapsulates (SetTunnel.kind). Room is left for those of later protocols.
 KIND_IPIP = 1  # RFC 2003, protocol 4 on the uplink's raw socket
+KIND_MINIMAL = 3  # RFC 2004, protocol 55
+KIND_GRE = 4  # RFC 2784, protocol 47; with the key of RFC 2890 if has_key
+KIND_MIP_UDP_GRE = 6  # RFC 3519 with next header 47
 KIND_MIP_UDP = 2  # RFC 3519, next header 4 (IP in IP) after the four octets of tunnel data header
 
 # What a route does with traffic (SetRoute.gate).
@@ -87,6 +90,10 @@ COUNTERS = (
     "signal_no_client",
     "signal_client_full",
     "signal_send_error",
+    # links
+    "frames_up",
+    "frames_sent",
+    "frame_send_error",
     # the socket to careofd
     "client_refused",
     "client_malformed",
@@ -129,11 +136,20 @@ SetUplink = _row(
     17, "SetUplink", TO_TUNNELD, (("uplink", "u32"), ("device", "device"), ("address", "ip"), ("port", "u16"))
 )
 DropUplink = _row(18, "DropUplink", TO_TUNNELD, (("uplink", "u32"),))
+# peer_port: of the UDP kinds, else 0. key: of GRE, if has_key; else both are 0.
 SetTunnel = _row(
     19,
     "SetTunnel",
     TO_TUNNELD,
-    (("tunnel", "u32"), ("kind", "u8"), ("uplink", "u32"), ("peer", "ip"), ("peer_port", "u16")),
+    (
+        ("tunnel", "u32"),
+        ("kind", "u8"),
+        ("uplink", "u32"),
+        ("peer", "ip"),
+        ("peer_port", "u16"),
+        ("has_key", "u8"),
+        ("key", "u32"),
+    ),
 )
 DropTunnel = _row(20, "DropTunnel", TO_TUNNELD, (("tunnel", "u32"),))
 # tunnels: innermost first. packet_size: the largest inner packet, octets. patience_ms 0: do not watch.
@@ -144,15 +160,17 @@ SetPath = _row(
     (("path", "u32"), ("packet_size", "u16"), ("patience_ms", "u32"), ("tunnels", "list32")),
 )
 DropPath = _row(22, "DropPath", TO_TUNNELD, (("path", "u32"),))
-# paths: a copy of each packet goes to every one of them (simultaneous bindings, RFC 5944 3.3).
+# A route is for packets from `source`: of the routes of the longest source that has one for the destination, that
+# of the longest destination. paths: a copy of each packet goes to every one of them (simultaneous bindings, RFC 5944 3.3).
 # After valid_s seconds without being set again the gate closes by itself.
+_ROUTE = (("destination", "ip"), ("length", "u8"), ("source", "ip"), ("source_length", "u8"))
 SetRoute = _row(
     23,
     "SetRoute",
     TO_TUNNELD,
-    (("destination", "ip"), ("length", "u8"), ("gate", "u8"), ("valid_s", "u32"), ("paths", "list32")),
+    _ROUTE + (("gate", "u8"), ("valid_s", "u32"), ("paths", "list32")),
 )
-DropRoute = _row(24, "DropRoute", TO_TUNNELD, (("destination", "ip"), ("length", "u8")))
+DropRoute = _row(24, "DropRoute", TO_TUNNELD, _ROUTE)
 # Inner packets that come by this tunnel may have these sources and destinations; without a row, none.
 SetInner = _row(
     25,
@@ -179,17 +197,30 @@ DropInner = _row(
     ),
 )
 # The kernel's side, done by the privileged helper. Deliver: this prefix is routed to careof0 (main
-# table). Capture: packets from this source are routed to careof0, whatever the main table says,
-# but for destinations that are spared.
+# table). Capture: packets from this source that come in by this device (empty: any) are routed to careof0,
+# whatever the main table says, but for destinations that are spared. Neighbour: the address is behind this device
+# and link-layer address, whatever prefix it is of; no ARP asks for it. Proxy: ARP requests on this device for this
+# address, which is behind another one, are answered (RFC 5944 4.6).
 SetDeliver = _row(27, "SetDeliver", TO_TUNNELD, (("destination", "ip"), ("length", "u8")))
 DropDeliver = _row(28, "DropDeliver", TO_TUNNELD, (("destination", "ip"), ("length", "u8")))
-SetCapture = _row(29, "SetCapture", TO_TUNNELD, (("source", "ip"), ("length", "u8")))
-DropCapture = _row(30, "DropCapture", TO_TUNNELD, (("source", "ip"), ("length", "u8")))
+_CAPTURE = (("source", "ip"), ("length", "u8"), ("device", "device"))
+SetCapture = _row(29, "SetCapture", TO_TUNNELD, _CAPTURE)
+DropCapture = _row(30, "DropCapture", TO_TUNNELD, _CAPTURE)
 SetSpare = _row(31, "SetSpare", TO_TUNNELD, (("destination", "ip"), ("length", "u8")))
 DropSpare = _row(32, "DropSpare", TO_TUNNELD, (("destination", "ip"), ("length", "u8")))
 # Inner ICMP echo replies with this identifier are handed up as Inner and never reach the TUN.
 SetProbe = _row(33, "SetProbe", TO_TUNNELD, (("identifier", "u16"),))
 DropProbe = _row(34, "DropProbe", TO_TUNNELD, (("identifier", "u16"),))
+# A link: a device whose agent solicitations and advertisements, and datagrams to UDP port 434, are handed up as
+# whole IPv4 packets with their link-layer addresses. An uplink on the same device sees the datagrams too.
+SetLink = _row(35, "SetLink", TO_TUNNELD, (("link", "u32"), ("device", "device")))
+DropLink = _row(36, "DropLink", TO_TUNNELD, (("link", "u32"),))
+SetNeighbour = _row(
+    37, "SetNeighbour", TO_TUNNELD, (("device", "device"), ("address", "ip"), ("link_address", "mac"))
+)
+DropNeighbour = _row(38, "DropNeighbour", TO_TUNNELD, (("device", "device"), ("address", "ip")))
+SetProxy = _row(39, "SetProxy", TO_TUNNELD, (("device", "device"), ("address", "ip")))
+DropProxy = _row(40, "DropProxy", TO_TUNNELD, (("device", "device"), ("address", "ip")))
 #
 # Signalling and probes.
 SendSignal = _row(
@@ -214,11 +245,24 @@ Signal = _row(
 )
 SendInner = _row(50, "SendInner", TO_TUNNELD, (("path", "u32"), ("data", "octets")))
 Inner = _row(51, "Inner", FROM_TUNNELD, (("tunnel", "u32"), ("data", "octets")))
+# On a link. group: it came to a broadcast or multicast link-layer address. ethertype: of what is sent.
+Frame = _row(
+    52, "Frame", FROM_TUNNELD, (("link", "u32"), ("link_address", "mac"), ("group", "u8"), ("data", "octets"))
+)
+SendFrame = _row(
+    53,
+    "SendFrame",
+    TO_TUNNELD,
+    (("link", "u32"), ("link_address", "mac"), ("ethertype", "u16"), ("data", "octets")),
+)
+LinkUp = _row(
+    54, "LinkUp", FROM_TUNNELD, (("link", "u32"), ("link_address", "mac"))
+)  # its own, after SetLink
 #
 # A path's silence: something was sent and nothing came for patience_ms; later, that something came.
 Unanswered = _row(64, "Unanswered", FROM_TUNNELD, (("path", "u32"), ("since_ms", "u32")))
 Answered = _row(65, "Answered", FROM_TUNNELD, (("path", "u32"),))
-Expired = _row(66, "Expired", FROM_TUNNELD, (("destination", "ip"), ("length", "u8")))  # a route ran out
+Expired = _row(66, "Expired", FROM_TUNNELD, _ROUTE)  # a route ran out
 AskCounters = _row(67, "AskCounters", TO_TUNNELD, ())
 Counters = _row(68, "Counters", FROM_TUNNELD, (("values", "octets"),))  # u64 each, as COUNTERS names them
 AskTunnel = _row(69, "AskTunnel", TO_TUNNELD, (("tunnel", "u32"),))
@@ -242,6 +286,10 @@ def _pack_field(kind, value):
     if kind == "ip":
         if len(value) != 4:
             raise ValueError("an address has 4 octets, not %d" % len(value))
+        return bytes(value)
+    if kind == "mac":
+        if len(value) != 6:
+            raise ValueError("a link-layer address has 6 octets, not %d" % len(value))
         return bytes(value)
     if kind == "device":
         name = value.encode()
@@ -270,6 +318,8 @@ def _unpack_field(reader, name, kind):
         return reader.uint(size, name)
     if kind == "ip":
         return reader.octets(4, name)
+    if kind == "mac":
+        return reader.octets(6, name)
     if kind == "device":
         padded = reader.octets(16, name)
         text = padded.rstrip(b"\x00")
@@ -318,6 +368,9 @@ _DROPS = {
     SetCapture: DropCapture,
     SetSpare: DropSpare,
     SetProbe: DropProbe,
+    SetLink: DropLink,
+    SetNeighbour: DropNeighbour,
+    SetProxy: DropProxy,
 }
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from careof.wire import tunneld
 
 SAMPLES = {"u8": 0x12, "u16": 0x1234, "u32": 0x12345678, "u64": 0x123456789ABCDEF0, "ip": b"\xc6\x33\x64\x0a"}
+SAMPLES["mac"] = b"\x02\x1b\x44\x11\x3a\xb7"
 SAMPLES.update({"device": "wwan0", "list32": (1, 0x80000000, 7), "octets": bytes(range(0, 250, 17))})
 
 
