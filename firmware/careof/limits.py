@@ -39,6 +39,24 @@ SAVE_SOON_MS = 50  # what changed together is written together
 SAVE_GAP_MS = 1000  # one piece is written at most once in this time,
 SAVE_WORK_MS = 20  # and in so much for each node in it
 
+# Foreign agent
+CHALLENGE_SIZE = 8  # octets of a challenge; RFC 4721 2: at least 4
+CHALLENGED_MAX = 1024  # mobile nodes of one link whose use of challenges is remembered
+PENDING_REPLY_MS = 7000  # RFC 5944 3.7.1: a request without a reply for so long is refused with 78
+DENIAL_GAP_MS = 1000  # RFC 5944 3.7.2, RFC 3024 4.2.1: refusals to one mobile node
+DENIED_MAX = 256  # mobile nodes whose last refusal is remembered; more are refused without a word
+ADVERTISEMENTS_PER_S = 20  # answers to solicitations of one link: a flood makes no more of them
+ADVERTISEMENT_JITTER = 8  # sent up to an eighth of the interval sooner (RFC 1256 4.1: never all together)
+INITIAL_ADVERTISEMENTS = 3  # RFC 1256 5.1: the first ones of a link,
+INITIAL_INTERVAL_MS = 16000  # at least this often
+
+# Revocation (RFC 3543)
+REVOCATION_GAP_MS = 1000  # 3.3: one a second at most; doubled each time
+REVOCATION_TRIES = 5  # half a minute: after that the lifetime ends the binding at the other side
+REVOCATIONS_MAX = 256  # not acknowledged at a time
+REVOKED_REMEMBERED = 256  # bindings that others revoked, to acknowledge a repetition
+REVOKED_REMEMBERED_MS = 60000  # longer than all tries of one
+
 # -- Liveness (RFC 6298, DESIGN section 6) ----------------------------------------------------------
 PATIENCE_MIN_MS = 100  # below: scheduling noise and a peer's delayed acknowledgement
 PATIENCE_MAX_MS = 3000  # above: a user has given up

@@ -51,6 +51,14 @@ def make_roles(configuration, random):
             chosen = events.RouterOptions(*router)
             roles.append((MobileRouter(chosen, random, first), chosen))
             first += NUMBERS_OF_A_ROLE
+    foreign = options.foreign_agents(configuration)
+    if foreign:
+        from .agent.foreign_agent import ForeignAgent
+
+        for agent in foreign:
+            chosen = events.ForeignOptions(*agent)
+            roles.append((ForeignAgent(chosen, random, first), chosen))
+            first += NUMBERS_OF_A_ROLE
     return roles
 
 
@@ -369,7 +377,7 @@ COMMANDS = {
     "reload": Careofd._command_reload,
     "stop": Careofd._command_stop,
 }
-ROLE_COMMANDS = ("move",)
+ROLE_COMMANDS = ("move", "revoke", "visitors")
 
 
 def arguments_of(argv):

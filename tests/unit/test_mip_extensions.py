@@ -29,7 +29,7 @@ BEFORE, AFTER = "before the mobile-home authentication", "after it"
 _NAI = ext.Nai(b"mn@example.net")
 LAYOUTS = (
     (ext.UdpTunnelRequest(ext.UDP_FORCE, 4), "9006000080040000", (REQUEST,), (BEFORE, AFTER)),
-    (ext.UdpTunnelReply(64, True, 110), "2c0600408000006e", (REPLY,), (BEFORE,)),
+    (ext.UdpTunnelReply(64, True, 110), "2c0600408000006e", (REPLY,), (BEFORE, AFTER)),
     (ext.AgentError(68), "2d020044", (REPLY,), (AFTER,)),
     (ext.NO_CHANGE, "2600000600007ed90001", (REQUEST, REPLY), (BEFORE, AFTER)),
     (ext.NormalVendor(32473, 2, b"\xab\xcd"), "860a000000007ed90002abcd", (REQUEST,), (BEFORE, AFTER)),

@@ -20,6 +20,7 @@ from collections import namedtuple
 # -- Options: sections of `system.options`; associations: {name: section} ---------------------------
 RouterOptions = namedtuple("RouterOptions", "router uplinks associations")  # uplinks: in the router's order
 AgentOptions = namedtuple("AgentOptions", "agent nodes associations")
+ForeignOptions = namedtuple("ForeignOptions", "agent peers visitors associations")
 
 # -- Events ---------------------------------------------------------------------------------------
 Restored = namedtuple("Restored", "name value")  # what Save kept, before careofd was restarted
@@ -38,8 +39,8 @@ Unanswered = namedtuple("Unanswered", "path since_ms")
 Answered = namedtuple("Answered", "path")
 # tunneld closed this route by itself
 Expired = namedtuple("Expired", "destination length source source_length")
-# What came on a link (Hold(SetLink)): a whole IPv4 packet, from that link-layer address. group: it was sent to
-# several. LinkUp: the link works, and this is our own link-layer address.
+# What came on a link (Hold(SetLink)): a whole IPv4 packet, from that link-layer address. group: it was sent
+# to several. LinkUp: the link works, and this is our own link-layer address.
 Frame = namedtuple("Frame", "link link_address group data")
 LinkUp = namedtuple("LinkUp", "link link_address")
 Refused = namedtuple("Refused", "message error text")  # tunneld could not do this Hold

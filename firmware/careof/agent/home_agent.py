@@ -32,6 +32,7 @@ from ..wire import ipv4, mip, mip_codes, mip_extensions, tunneld
 from ..wire.reader import Malformed
 from . import events
 from .agent_state import AgentState
+from .allowance import Allowance
 from .events import Authenticate, Count, Hold, Log, Release, Send, Settled, Stop, Verify
 from .nodes import Nodes
 from .paths import AgentPaths
@@ -39,21 +40,6 @@ from .paths import AgentPaths
 AUTHENTICATION_FAILED, IDENTIFICATION_MISMATCH = 131, 133
 
 _Question = namedtuple("_Question", "at_ms node association message source port uplink")
-
-
-class Allowance:
-    """So many a second, and no more: answers to those who proved nothing."""
-
-    def __init__(self, per_s):
-        self._per_s = per_s
-        self._left = per_s
-        self._since_ms = 0
-
-    def take(self, now_ms):
-        if now_ms - self._since_ms >= 1000:
-            self._since_ms, self._left = now_ms, self._per_s
-        self._left -= 1
-        return self._left >= 0
 
 
 class HomeAgent:

@@ -1,6 +1,6 @@
 """What the mobile router's tunneld should hold: uplinks, tunnels, paths, the route, kernel rows.
 
-    from our prefixes --route--> path n --> tunnel n --> uplink n       n: the uplink's number, kept over a restart
+    from our prefixes --route--> path n --> tunnel n --> uplink n       n: its number, kept over a restart
 
 The whole of an uplink has one number. Everything is said as "this is what should be there", and only what
 differs from what was said before becomes an action: so any event may bring it up to date again, and nothing
@@ -121,7 +121,7 @@ class RouterPaths:
         return self._carry(gate, tunneld.FOREVER_S, (), False)
 
     def _carry(self, gate, valid_s, paths, again):
-        """One default route for each of our prefixes: what another role's tunnels serve is not ours to carry."""
+        """A default route for each of our prefixes: what other roles' tunnels serve is not ours to carry."""
         routes = [hold_route(ANYWHERE, gate, valid_s, paths, prefix) for prefix in self._own_prefixes()]
         wanted, actions = [route.key for route in routes], []
         for route in routes:

@@ -6,10 +6,11 @@ A section becomes a record: a named tuple of its name and its options.
 
 from collections import namedtuple
 
-from .option_types import ADDRESS, BOOLEAN, CONTACT, DEVICE, NAME, PREFIX, SECRET, choice, whole
+from .option_types import ADDRESS, BOOLEAN, CONTACT, DEVICE, NAME, PREFIX, SECRET, TEXT, choice, whole
 
 NETWORKS_MAX = 64  # prefixes behind one router
 UPLINKS_MAX = 16
+LINKS_MAX = 16  # of a foreign agent
 
 REQUIRED, LATER = "required", "later"  # LATER: load() knows what an absent one means
 # many: None for an option, else how long a list may be. refers: the kind of section that it names.
@@ -130,5 +131,95 @@ MobileNode = _section(
     _option("association", NAME, REQUIRED, None, "a security association of it", UPLINKS_MAX, "association"),
 )
 
+ForeignAgent = _section(
+    "foreign_agent",
+    "The agent for visitors on this router's LAN: it offers them a care-of address, and their home agents' "
+    "tunnels end here.",
+    _option("device", DEVICE, REQUIRED, None, "a device that visitors are on", LINKS_MAX),
+    _option(
+        "uplink_device",
+        DEVICE,
+        None,
+        None,
+        "by which home agents are reached; careof0: through the mobile router of this machine, whose moves "
+        "visitors then do not notice. Default: as the kernel routes",
+    ),
+    _option(
+        "care_of_address",
+        ADDRESS,
+        None,
+        None,
+        "an address of this machine that home agents tunnel to. Default: that of uplink_device",
+    ),
+    _option("interval_ms", whole(100, 1800000), 1000, "ms", "between advertisements"),
+    _option(
+        "prefix_lengths", BOOLEAN, True, None, "say the link's prefix length; all agents of a link or none"
+    ),
+    _option("lifetime_max_s", whole(10, 65535), 1800, "s", "longest lifetime that is relayed"),
+    _option("registration_required", BOOLEAN, False, None, "also with a care-of address of one's own (R)"),
+    _option(
+        "reverse_tunnel",
+        choice("off", "optional", "required"),
+        "optional",
+        None,
+        "what visitors send goes by their home agents (RFC 3024); required where the way out filters sources",
+    ),
+    _option("encapsulating_delivery", BOOLEAN, True, None, "visitors may choose packet by packet"),
+    _option("minimal", BOOLEAN, True, None, "minimal encapsulation may be asked for (RFC 2004)"),
+    _option("gre", BOOLEAN, True, None, "GRE may be asked for (RFC 2784)"),
+    _option(
+        "udp_tunnelling",
+        choice("off", "auto", "force"),
+        "auto",
+        None,
+        "tunnels in UDP where a NAT is between us and a home agent (RFC 3519); force: always",
+    ),
+    _option(
+        "challenge",
+        BOOLEAN,
+        True,
+        None,
+        "requests must answer a challenge (RFC 4721) or be authenticated to us",
+    ),
+    _option("challenge_window", whole(2, 16), 2, None, "advertised challenges that may still be answered"),
+    _option("revocation", BOOLEAN, True, None, "with home agents that share an association (RFC 3543)"),
+    _option(
+        "any_home_agent",
+        BOOLEAN,
+        False,
+        None,
+        "relay to any home agent, not only to a config agent_peer. Whoever is on the LAN can then have any "
+        "address routed to himself that his home agent says is his: set visitor_prefix too",
+    ),
+    _option("visitor_prefix", PREFIX, (), None, "home addresses that may visit. Default: any", NETWORKS_MAX),
+    _option("max_visitors", whole(1, 10000), 100, None, "registered at a time"),
+    _option("max_pending", whole(1, 1000), 32, None, "requests that wait for their home agent"),
+    _option("packet_size", whole(576, 9000), 1400, "octets", "largest inner packet; TCP is told so"),
+)
+AgentPeer = _section(
+    "agent_peer",
+    "An agent at the other end: for a foreign agent a home agent, for a home agent a foreign agent.",
+    _option("address", ADDRESS, REQUIRED, None, "its address (a foreign agent's care-of address)"),
+    _option(
+        "association",
+        NAME,
+        None,
+        None,
+        "security association of the two agents. Default: none, messages between them are not authenticated",
+        None,
+        "association",
+    ),
+)
+Visitor = _section(
+    "visitor",
+    "A mobile node that shares a security association with this machine's foreign agents.",
+    _option("home_address", ADDRESS, None, None, "its home address; or else its NAI"),
+    _option("nai", TEXT, None, None, "its network access identifier (RFC 2794)"),
+    _option("association", NAME, REQUIRED, None, "the security association", None, "association"),
+)
+
 # One field a kind of section, each a tuple in the file's order; globals is one record.
-Configuration = namedtuple("Configuration", "globals mobile_router uplink association home_agent mobile_node")
+Configuration = namedtuple(
+    "Configuration",
+    "globals mobile_router uplink association home_agent mobile_node foreign_agent agent_peer visitor",
+)

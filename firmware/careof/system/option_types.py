@@ -89,10 +89,20 @@ def _read_key(text):
     return bytes.fromhex(text)
 
 
+def _read_text(text):
+    if not 1 <= len(text) <= 255:
+        raise ValueError
+    for character in text:
+        if not "!" <= character <= "~":
+            raise ValueError
+    return text
+
+
 BOOLEAN = Type("1 or 0 (or on, off, true, false, yes, no)", _read_boolean)
 ADDRESS = Type("an IPv4 address of one host, such as 198.51.100.10", _read_address)
 CONTACT = Type("an IPv4 address, or one with a port, such as 198.51.100.10:434", _read_contact)
 PREFIX = Type("an IPv4 prefix without bits beyond its length, such as 10.77.1.0/24", ipv4.parse_prefix)
 DEVICE = Type("a network device, such as wan (1 to 15 characters)", _read_device)
+TEXT = Type("1 to 255 printable characters without blanks", _read_text)
 NAME = Type("the name of a section (letters, digits, _)", _read_name)
 SECRET = Type("32 to 128 hexadecimal digits, an even number", _read_key)

@@ -243,6 +243,56 @@ def _check_devices(reading):
             reading.mistake(line, "option 'device' '%s': it is that of uplink '%s'" % (uplink.device, other))
 
 
+TUN = "careof0"
+
+
+def _check_foreign_agents(reading):
+    routers_devices = {}
+    for router in reading.records("mobile_router"):
+        for name in router.uplink:
+            if name in reading.found["uplink"]:
+                routers_devices[reading.found["uplink"][name][0].device] = router.name
+    taken = {}
+    for agent in reading.records("foreign_agent"):
+        outside = agent.uplink_device
+        if agent.care_of_address is None and (outside is None or (outside == TUN and not routers_devices)):
+            line = reading.entry_line("foreign_agent", agent, "care_of_address")
+            reading.mistake(
+                line,
+                "config foreign_agent '%s': expected option care_of_address, or an uplink_device that has one"
+                % agent.name,
+            )
+        if outside in routers_devices:
+            line = reading.entry_line("foreign_agent", agent, "uplink_device")
+            text = "option 'uplink_device' '%s': it is an uplink of mobile_router '%s': expected %s"
+            reading.mistake(line, text % (outside, routers_devices[outside], TUN))
+        for device in agent.device or ():
+            if (
+                device == outside
+                or device in routers_devices
+                or taken.setdefault(device, agent.name) != agent.name
+            ):
+                line = reading.entry_line("foreign_agent", agent, "device", device)
+                reading.mistake(line, "list 'device' '%s': expected a device of visitors alone" % device)
+
+
+def _check_peers(reading):
+    addresses = {}
+    for peer in reading.records("agent_peer"):
+        if peer.address and addresses.setdefault(peer.address, peer.name) != peer.name:
+            line = reading.entry_line("agent_peer", peer, "address")
+            reading.mistake(line, "option 'address': it is that of '%s'" % addresses[peer.address])
+    names = {}
+    for visitor in reading.records("visitor"):
+        if visitor.home_address is None and visitor.nai is None:
+            line = reading.entry_line("visitor", visitor, "home_address")
+            reading.mistake(line, "config visitor '%s': expected home_address or nai" % visitor.name)
+        for name in (visitor.home_address, visitor.nai):
+            if name is not None and names.setdefault(name, visitor.name) != visitor.name:
+                line = reading.entry_line("visitor", visitor, "home_address")
+                reading.mistake(line, "config visitor '%s': it is '%s' again" % (visitor.name, names[name]))
+
+
 def _with_contact(router):
     if router.contact is not None:
         return router
@@ -254,7 +304,15 @@ def _with_contact(router):
 def read(document):
     """The Configuration in a uci.Document. Raises ConfigError with every mistake."""
     reading = _Reading(document)
-    for check in (_check_references, _check_routers, _check_nodes, _check_devices):
+    checks = (
+        _check_references,
+        _check_routers,
+        _check_nodes,
+        _check_devices,
+        _check_foreign_agents,
+        _check_peers,
+    )
+    for check in checks:
         check(reading)
     if reading.mistakes:
         raise ConfigError([text for _, text in sorted(reading.mistakes)])
@@ -310,6 +368,30 @@ def agents(configuration):
     return [(agent, nodes, _some(configuration, names)) for agent in configuration.home_agent]
 
 
+def foreign_agents(configuration):
+    """[(foreign_agent, its peers, visitors, {name: association that they use})]"""
+    peers, visitors = configuration.agent_peer, configuration.visitor
+    names = [section.association for section in peers + visitors if section.association]
+    return [
+        (_with_care_of(agent, configuration), list(peers), list(visitors), _some(configuration, names))
+        for agent in configuration.foreign_agent
+    ]
+
+
+def _with_care_of(agent, configuration):
+    """Behind a mobile router of this machine, the address that this keeps is the care-of address."""
+    if agent.care_of_address is not None or agent.uplink_device != TUN:
+        return agent
+    values = dict(zip([option.name for option in BY_KIND["foreign_agent"].options], agent[1:]))
+    values["care_of_address"] = configuration.mobile_router[0].home_address
+    return type(agent)(agent.name, *[values[option.name] for option in BY_KIND["foreign_agent"].options])
+
+
 def devices(configuration):
-    """The devices of all uplinks."""
-    return [uplink.device for uplink in configuration.uplink]
+    """The devices that matter, each once."""
+    found = [uplink.device for uplink in configuration.uplink]
+    for agent in configuration.foreign_agent:
+        found += list(agent.device)
+        if agent.uplink_device is not None:
+            found.append(agent.uplink_device)
+    return [device for index, device in enumerate(found) if device not in found[:index]]

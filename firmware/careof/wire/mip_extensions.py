@@ -226,7 +226,8 @@ ROWS = (
     _row(MOBILE_AAA, MobileAaaAuthentication, REQUEST | UNPROTECTED, 1, 20, 65535,
          _pack_authentication, _unpack_mobile_aaa, 4, AAA_SUBTYPE),
     _row(38, CriticalVendor, _ANYWHERE, 8, 6, 65535, _pack_critical, _unpack_critical, 4),
-    _row(44, UdpTunnelReply, REPLY | PROTECTED, 1, 6, 6, _pack_udp_reply, _unpack_udp_reply),
+    # Unprotected, it answers the foreign agent, which takes it out: a node need not know it.
+    _row(44, UdpTunnelReply, REPLY | PROTECTED | UNPROTECTED, 1, 6, 6, _pack_udp_reply, _unpack_udp_reply),
     _row(45, AgentError, REPLY | UNPROTECTED, 1, 2, 2, _pack_agent_error, _unpack_agent_error),
     _row(130, EncapsulatingDelivery, REQUEST | UNPROTECTED, 1, 0, 0, _pack_empty, _unpack_delivery),
     _row(131, Nai, REQUEST | REPLY | REVOCATION | ACKNOWLEDGMENT | PROTECTED | UNPROTECTED, 1, 1, 255,

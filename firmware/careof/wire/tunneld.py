@@ -10,8 +10,9 @@ fields of its row, in network byte order.
 `native/common/make_messages.py` makes the C structures and codec from ROWS; golden vectors in
 tests/unit/golden show that both agree. Nothing in here knows what a message is for.
 
-Field types: u8 u16 u32 u64; ip (an IPv4 address, bytes of 4); mac (a link-layer address, bytes of 6); device (an interface name, at most 15
-characters, padded with NUL to 16 octets); list32 (a u16 count, then that many u32); octets (the rest).
+Field types: u8 u16 u32 u64; ip (an IPv4 address, bytes of 4); mac (a link-layer address, bytes of 6);
+device (an interface name, at most 15 characters, padded with NUL to 16 octets); list32 (a u16 count, then
+that many u32); octets (the rest).
 """
 
 from collections import namedtuple
@@ -160,9 +161,10 @@ SetPath = _row(
     (("path", "u32"), ("packet_size", "u16"), ("patience_ms", "u32"), ("tunnels", "list32")),
 )
 DropPath = _row(22, "DropPath", TO_TUNNELD, (("path", "u32"),))
-# A route is for packets from `source`: of the routes of the longest source that has one for the destination, that
-# of the longest destination. paths: a copy of each packet goes to every one of them (simultaneous bindings, RFC 5944 3.3).
-# After valid_s seconds without being set again the gate closes by itself.
+# A route is for packets from `source`: of the routes of the longest source that has one for the
+# destination, that of the longest destination. paths: a copy of each packet goes to every one of them
+# (simultaneous bindings, RFC 5944 3.3). After valid_s seconds without being set again the gate closes by
+# itself.
 _ROUTE = (("destination", "ip"), ("length", "u8"), ("source", "ip"), ("source_length", "u8"))
 SetRoute = _row(
     23,
@@ -196,11 +198,11 @@ DropInner = _row(
         ("destination_length", "u8"),
     ),
 )
-# The kernel's side, done by the privileged helper. Deliver: this prefix is routed to careof0 (main
-# table). Capture: packets from this source that come in by this device (empty: any) are routed to careof0,
-# whatever the main table says, but for destinations that are spared. Neighbour: the address is behind this device
-# and link-layer address, whatever prefix it is of; no ARP asks for it. Proxy: ARP requests on this device for this
-# address, which is behind another one, are answered (RFC 5944 4.6).
+# The kernel's side, done by the privileged helper. Deliver: this prefix is routed to careof0 (main table).
+# Capture: packets from this source that come in by this device (empty: any) are routed to careof0, whatever
+# the main table says, but for destinations that are spared. Neighbour: the address is behind this device
+# and link-layer address, whatever prefix it is of; no ARP asks for it. Proxy: ARP requests on this device
+# for this address, which is behind another one, are answered (RFC 5944 4.6).
 SetDeliver = _row(27, "SetDeliver", TO_TUNNELD, (("destination", "ip"), ("length", "u8")))
 DropDeliver = _row(28, "DropDeliver", TO_TUNNELD, (("destination", "ip"), ("length", "u8")))
 _CAPTURE = (("source", "ip"), ("length", "u8"), ("device", "device"))
@@ -211,8 +213,9 @@ DropSpare = _row(32, "DropSpare", TO_TUNNELD, (("destination", "ip"), ("length",
 # Inner ICMP echo replies with this identifier are handed up as Inner and never reach the TUN.
 SetProbe = _row(33, "SetProbe", TO_TUNNELD, (("identifier", "u16"),))
 DropProbe = _row(34, "DropProbe", TO_TUNNELD, (("identifier", "u16"),))
-# A link: a device whose agent solicitations and advertisements, and datagrams to UDP port 434, are handed up as
-# whole IPv4 packets with their link-layer addresses. An uplink on the same device sees the datagrams too.
+# A link: a device whose agent solicitations and advertisements, and datagrams to UDP port 434, are handed
+# up as whole IPv4 packets with their link-layer addresses. An uplink on the same device sees the datagrams
+# too.
 SetLink = _row(35, "SetLink", TO_TUNNELD, (("link", "u32"), ("device", "device")))
 DropLink = _row(36, "DropLink", TO_TUNNELD, (("link", "u32"),))
 SetNeighbour = _row(

@@ -1,0 +1,135 @@
+"""A foreign agent's way from a home agent's reply to the visitor (RFC 5944 3.7.3, RFC 4636, RFC 3519 4.6).
+
+    reply --> pending? --> foreign-home authentication --> visitor list --> what tunneld holds --> to the node
+
+What the reply says of the tunnel decides its kind: UDP if the home agent assents, else as the request's
+flags ask. If we cannot honour a reply that accepts, it is passed on with our error beside it (RFC 4636),
+and the home agent is told by a revocation if it understands that.
+"""
+
+from ..proto import visiting
+from ..wire import ipv4, mip, mip_codes, mip_extensions
+from .events import Count, Log
+from .kinds import kind_of, udp_kind_of
+from .visitors import Visitor, name_of, text_of
+
+
+class Replies:
+    """Of one foreign agent, `agent`."""
+
+    def __init__(self, agent):
+        self._agent = agent
+
+    def arrived(self, received, event, now_ms):
+        """A reply to our outside address."""
+        agent, reply = self._agent, received.message
+        pending = agent.visitors.asked_by(reply, event.source)
+        if pending is None:
+            return [Count("visitor_reply_not_awaited")]
+        association = agent.peers.of(event.source).association
+        if association is None:
+            return self._genuine(pending, received, event, now_ms)
+        proof = received.agent_authentication
+        if type(proof) is not mip_extensions.ForeignHomeAuthentication or proof.spi != association.spi:
+            return self._forged(pending)
+
+        def then(genuine, now_ms):
+            if not genuine:
+                return self._forged(pending)
+            if pending not in agent.visitors.pending:
+                return []  # the same reply twice, and the other copy was first
+            return self._genuine(pending, received, event, now_ms)
+
+        signed = received.agent_protected
+        return agent.questions.verify(association.name, signed, proof.authenticator, then, now_ms)
+
+    @staticmethod
+    def _forged(pending):
+        pending.forged_reply = True
+        source = ipv4.address_text(pending.verdict.home_agent)
+        text = "a reply of home agent %s without a genuine foreign-home authentication" % source
+        return [Count("visitor_reply_false_authenticator"), Log("warning", "security", text)]
+
+    def timed_out(self, pending, now_ms):
+        """No reply, or none that was genuine (3.7.1, 3.7.3.1)."""
+        code = visiting.HOME_AGENT_FAILED if pending.forged_reply else visiting.TIMED_OUT
+        return [Count("visitor_timed_out")] + self._agent.requests.deny(pending.asked, code, now_ms)
+
+    def _genuine(self, pending, received, event, now_ms):
+        agent, reply = self._agent, received.message
+        agent.visitors.answered(pending)
+        actions, status = [Count("visitor_reply_%d" % reply.code)], 0
+        if mip_codes.accepts(reply.code):
+            more, status = self._accepted(pending, received, event, now_ms)
+            actions += more
+        else:
+            text = "%s refused by its home agent: %s" % (
+                text_of(*name_of(pending.asked.received.message)),
+                mip_codes.describe_code(reply.code),
+            )
+            actions.append(Log("notice", "visitor", text))
+        if not status and self._challenge_differs(pending, received):
+            status = 109  # RFC 4721 3.3: ha_wrong_challenge
+        data = received.relayed if received.authentication is not None else mip.pack(reply)
+        if status:
+            data += mip_extensions.pack_extension(mip_extensions.AgentError(status))
+            actions.append(Count("visitor_error_%d" % status))
+        return actions + agent.requests.reply(pending.asked, data, now_ms)
+
+    @staticmethod
+    def _challenge_differs(pending, received):
+        theirs = mip_extensions.find(received.unprotected, mip_extensions.Challenge)
+        return theirs is not None and theirs.value != pending.asked.challenge
+
+    def _accepted(self, pending, received, event, now_ms):
+        """(actions, our status: 0 or why we do not honour it)"""
+        agent, reply, request = self._agent, received.message, pending.asked.received.message
+        visitor = agent.visitors.find(reply.home_address)
+        if reply.lifetime_s == 0 or request.lifetime_s == 0:
+            return self._deregistered(visitor, request, now_ms), 0
+        status = self._cannot(reply, visitor)
+        if status:
+            return [], status
+        end = self._end(pending, received, event)
+        if end is None:
+            return [], visiting.NO_ENCAPSULATION
+        is_new = visitor is None
+        if is_new:
+            visitor = Visitor(reply.home_address, name_of(request)[1])
+        visitor.takes(pending, reply, end, min(reply.lifetime_s, agent.options.agent.lifetime_max_s), now_ms)
+        support = mip_extensions.find(received.unprotected, mip_extensions.RevocationSupport)
+        signed = received.agent_authentication is not None
+        visitor.revocable = support if support is not None and signed else None
+        agent.visitors.add(visitor)
+        actions = agent.paths.changed(visitor, now_ms) + agent.touched(now_ms)
+        if is_new:
+            actions.append(Log("info", "visitor", visitor.text() + " registered"))
+            actions += agent.room_changed(now_ms)
+        return actions, 0
+
+    def _deregistered(self, visitor, request, now_ms):
+        """The node left, or went home; a reply about another care-of address of it leaves ours alone."""
+        agent = self._agent
+        if visitor is None or request.care_of_address not in (visitor.care_of, visitor.home_address):
+            return []
+        return agent.forget(visitor, "deregistered", now_ms)
+
+    def _cannot(self, reply, visitor):
+        agent, home = self._agent, reply.home_address
+        if not visiting.is_unicast(home) or home in agent.own_addresses() or not agent.peers.may_visit(home):
+            return visiting.PROHIBITED
+        if visitor is None and len(agent.visitors) >= agent.options.agent.max_visitors:
+            return visiting.NO_ROOM
+        return 0
+
+    def _end(self, pending, received, event):
+        """(kind, peer, port) of the tunnel, or None: it cannot be made."""
+        flags = pending.asked.received.message.flags
+        tunnel = None
+        if self._agent.udp_flags is not None and not flags & mip.FLAG_D:
+            for extensions in (received.unprotected, received.message.extensions):
+                tunnel = tunnel or mip_extensions.find(extensions, mip_extensions.UdpTunnelReply)
+        if tunnel is not None and tunnel.code < mip_extensions.UDP_TUNNEL_DECLINED_FROM:
+            kind = udp_kind_of(flags)
+            return None if kind is None else (kind, event.source, event.source_port)
+        return kind_of(flags), event.source, 0

@@ -1,0 +1,46 @@
+"""Questions to the key provider, and what to do with the answers; bounded, however many are asked."""
+
+from ..limits import PENDING_MAX, QUESTION_FORGOTTEN_MS
+from .events import Authenticate, Count, Verify
+
+
+class Questions:
+    """then(answer, now_ms) -> actions: the answer is whether it is genuine, or the authenticator."""
+
+    def __init__(self):
+        self._open = {}  # token -> (at_ms, then)
+        self._token = 0
+
+    def verify(self, key, data, authenticator, then, now_ms):
+        """Is this the authenticator of those octets?"""
+        token = self._ask(then, now_ms)
+        return [Count("questions_too_many")] if token is None else [Verify(token, key, data, authenticator)]
+
+    def sign(self, key, data, then, now_ms):
+        """The authenticator of these octets."""
+        token = self._ask(then, now_ms)
+        return [Count("questions_too_many")] if token is None else [Authenticate(token, key, data)]
+
+    def verified(self, event, now_ms):
+        return self._answered(event.token, event.genuine, now_ms)
+
+    def authenticated(self, event, now_ms):
+        return self._answered(event.token, event.authenticator, now_ms)
+
+    def _answered(self, token, answer, now_ms):
+        _, then = self._open.pop(token, (0, None))
+        return then(answer, now_ms) if then is not None else []
+
+    def _ask(self, then, now_ms):
+        if len(self._open) >= PENDING_MAX and not self._forgot(now_ms):
+            return None
+        self._token = (self._token + 1) & 0x3FFFFFFF
+        self._open[self._token] = now_ms, then
+        return self._token
+
+    def _forgot(self, now_ms):
+        """Drop the questions that were never answered; is there room now?"""
+        old = [token for token, row in self._open.items() if now_ms - row[0] > QUESTION_FORGOTTEN_MS]
+        for token in old:
+            del self._open[token]
+        return bool(old)

@@ -1,0 +1,97 @@
+"""What a foreign agent makes of a request before it is relayed (RFC 5944 3.7.2.1, 3024 4.2.1, 4721 3.2,
+4433 5.2).
+
+judge() looks at one request alone and remembers nothing. The order is that of the texts: who sent it and
+what it is, then what is asked for; authentication is asked for by the caller, before anything is relayed.
+Whether there is room is for the table of visitors to say.
+"""
+
+from collections import namedtuple
+
+from ..wire import mip, mip_extensions
+
+ACCEPTED = 0
+PROHIBITED, NO_ROOM, FAILED_AUTHENTICATION, HOME_AGENT_FAILED = 65, 66, 67, 68
+LIFETIME_TOO_LONG, POORLY_FORMED, NO_ENCAPSULATION = 69, 70, 72
+NO_REVERSE_TUNNEL, REVERSE_TUNNEL_MANDATORY, TOO_DISTANT, INVALID_CARE_OF = 74, 75, 76, 77
+TIMED_OUT, NO_DELIVERY, NONZERO_HOME_AGENT, MISSING_NAI = 78, 79, 90, 97
+UNKNOWN_CRITICAL, INVALID_HOME_AGENT = 100, 194
+
+OFF, OPTIONAL, REQUIRED = "off", "optional", "required"
+TTL_OF_NEIGHBOUR = 255  # RFC 3024 4.1.1: nobody farther away can make it
+ANYONE = (bytes(4), b"\xff\xff\xff\xff")  # RFC 4433 2: home agent addresses that ask for any
+
+# What an agent offers on a link. reverse_tunnel: OFF, OPTIONAL or REQUIRED; own_addresses: of this machine.
+Offer = namedtuple(
+    "Offer", "care_of lifetime_max_s reverse_tunnel encapsulating_delivery minimal gre own_addresses"
+)
+# code 0: where the request goes. encapsulating: the delivery style (RFC 3024 5.2).
+Verdict = namedtuple("Verdict", "code home_agent encapsulating")
+
+
+def is_unicast(address):
+    """May one host have it? Not 0.x, 127.x, multicast, reserved or broadcast (RFC 1122 3.2.1.3)."""
+    return 0 < address[0] < 224 and address[0] != 127
+
+
+def judge(received, ttl, offer):
+    """The verdict on a request (mip.Received) that came from the link with this TTL."""
+    request = received.message
+    code = _who(request, received.unprotected, offer)
+    home_agent = _home_agent(request)
+    if not code and home_agent is None:
+        code = NONZERO_HOME_AGENT
+    if not code and home_agent in offer.own_addresses:
+        code = INVALID_HOME_AGENT  # 3.7.2: never sent on
+    if not code:
+        code = _what(request, received.unprotected, ttl, offer)
+    delivery = mip_extensions.find(received.unprotected, mip_extensions.EncapsulatingDelivery)
+    return Verdict(code, home_agent, delivery is not None)
+
+
+def _home_agent(request):
+    """Where the request goes: RFC 4433 4.1 step 2; None: it does not say."""
+    for extension in request.extensions:
+        if (
+            type(extension) is mip_extensions.DynamicHomeAgent
+            and extension.kind == mip_extensions.HA_REQUESTED
+        ):
+            return extension.address if is_unicast(extension.address) else None
+    return request.home_agent if is_unicast(request.home_agent) else None
+
+
+def _who(request, unprotected, offer):
+    home = request.home_address
+    if home == bytes(4):
+        if mip_extensions.find(request.extensions, mip_extensions.Nai) is None:
+            return MISSING_NAI  # RFC 2794 3
+    elif not is_unicast(home) or home in offer.own_addresses:
+        return POORLY_FORMED
+    for extension in unprotected:
+        if type(extension) is mip_extensions.CriticalVendor:
+            return UNKNOWN_CRITICAL  # RFC 3115 2.3
+    return ACCEPTED
+
+
+def _what(request, unprotected, ttl, offer):
+    flags = request.flags
+    if not flags & mip.FLAG_D and request.lifetime_s and request.care_of_address not in offer.care_of:
+        return INVALID_CARE_OF
+    if flags & mip.FLAG_D and not is_unicast(request.care_of_address):
+        return INVALID_CARE_OF
+    if request.lifetime_s > offer.lifetime_max_s:
+        return LIFETIME_TOO_LONG
+    if flags & mip.FLAG_D or not request.lifetime_s:
+        return ACCEPTED  # there is no tunnel of ours
+    if (flags & mip.FLAG_M and not offer.minimal) or (flags & mip.FLAG_G and not offer.gre):
+        return NO_ENCAPSULATION
+    encapsulating = mip_extensions.find(unprotected, mip_extensions.EncapsulatingDelivery) is not None
+    if flags & mip.FLAG_T:
+        if ttl != TTL_OF_NEIGHBOUR:
+            return TOO_DISTANT
+        if offer.reverse_tunnel == OFF:
+            return NO_REVERSE_TUNNEL
+        return NO_DELIVERY if encapsulating and not offer.encapsulating_delivery else ACCEPTED
+    if encapsulating:
+        return POORLY_FORMED
+    return REVERSE_TUNNEL_MANDATORY if offer.reverse_tunnel == REQUIRED else ACCEPTED
