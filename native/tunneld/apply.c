@@ -14,6 +14,9 @@
 #include "links.h"
 #include "log.h"
 #include "objects.h"
+#include "packet/gre.h"
+#include "packet/ipv4.h"
+#include "packet/minimal.h"
 #include "tunneld.h"
 
 enum { TEXT_SIZE = sizeof((struct helper_answer *)0)->text };
@@ -82,10 +85,55 @@ static struct outcome open_socket(struct tunneld *tunneld, struct uplink *uplink
     return outcome;
 }
 
+/* The raw sockets that are wanted and, unless this is the same uplink again, not yet there. */
+static struct outcome open_raw_sockets(struct tunneld *tunneld, struct uplink *uplink, struct helper_request *request,
+                                       bool again)
+{
+    static const uint16_t protocols[RAW_PROTOCOLS] = {PROTOCOL_IPIP, PROTOCOL_GRE, PROTOCOL_MINIMAL};
+    struct outcome outcome = {0};
+    request->verb = HELPER_OPEN_RAW;
+    for (int i = 0; i < RAW_PROTOCOLS && !outcome.error; i++) {
+        struct raw_socket *raw = &uplink->raw[i];
+        if (!raw->wanted)
+            continue;
+        request->size = protocols[i];
+        request->again = again && raw->watcher.fd >= 0;
+        request->ifindex = raw->ifindex;
+        outcome = open_socket(tunneld, uplink, &raw->watcher, &raw->ifindex, request);
+    }
+    return outcome;
+}
+
+static struct helper_request at_uplink(const struct uplink *uplink)
+{
+    struct helper_request request = {.length = 32, .address = uplink->address, .port = uplink->port};
+    memcpy(request.device, uplink->device, sizeof request.device);
+    return request;
+}
+
+static struct outcome set_tunnel(struct tunneld *tunneld, const struct message_set_tunnel *set)
+{
+    struct outcome outcome = failed(objects_set_tunnel(tunneld, set));
+    if (outcome.error)
+        return outcome;
+    struct tunnel *tunnel = map_get(&tunneld->state.tunnels, set->tunnel);
+    struct uplink *uplink = tunnel->uplink;
+    enum raw_protocol protocol = set->kind == WIRE_KIND_GRE       ? RAW_GRE
+                                 : set->kind == WIRE_KIND_MINIMAL ? RAW_MINIMAL
+                                                                  : RAW_IPIP;
+    bool was_wanted = uplink->raw[protocol].wanted;
+    uplink->raw[protocol].wanted = true;
+    if (was_wanted || !uplink->name.set || uplink->udp.fd < 0)
+        return outcome; /* it is open, or is opened with the uplink */
+    struct helper_request request = at_uplink(uplink);
+    return open_raw_sockets(tunneld, uplink, &request, true);
+}
+
 static void close_sockets(struct tunneld *tunneld, struct uplink *uplink)
 {
     loop_forget(&tunneld->loop, &uplink->udp);
-    loop_forget(&tunneld->loop, &uplink->raw);
+    for (int i = 0; i < RAW_PROTOCOLS; i++)
+        loop_forget(&tunneld->loop, &uplink->raw[i].watcher);
 }
 
 /* A device that is not there (any more) leaves the uplink set but without sockets: what would leave by it is
@@ -105,17 +153,13 @@ static struct outcome set_uplink(struct tunneld *tunneld, const struct message_s
     uplink->port = set->port;
     memcpy(uplink->device, set->device, sizeof uplink->device);
 
-    struct helper_request request = {.verb = HELPER_OPEN_UDP, .length = 32, .address = set->address, .port = set->port};
-    memcpy(request.device, set->device, sizeof request.device);
+    struct helper_request request = at_uplink(uplink);
+    request.verb = HELPER_OPEN_UDP;
     request.again = again && uplink->udp.fd >= 0;
     request.ifindex = uplink->ifindex;
     struct outcome outcome = open_socket(tunneld, uplink, &uplink->udp, &uplink->ifindex, &request);
-    if (!outcome.error) {
-        request.verb = HELPER_OPEN_RAW;
-        request.again = again && uplink->raw.fd >= 0;
-        request.ifindex = uplink->raw_ifindex;
-        outcome = open_socket(tunneld, uplink, &uplink->raw, &uplink->raw_ifindex, &request);
-    }
+    if (!outcome.error)
+        outcome = open_raw_sockets(tunneld, uplink, &request, again);
     if (outcome.error)
         close_sockets(tunneld, uplink);
     return outcome;
@@ -443,7 +487,7 @@ static struct outcome apply_one(struct tunneld *tunneld, const struct message *m
     case MESSAGE_REPLAY_END:
         return replay_ended(tunneld);
     case MESSAGE_SET_TUNNEL:
-        return failed(objects_set_tunnel(tunneld, &message->as.set_tunnel));
+        return set_tunnel(tunneld, &message->as.set_tunnel);
     case MESSAGE_DROP_TUNNEL:
         return failed(objects_drop_tunnel(tunneld, message->as.drop_tunnel.tunnel));
     case MESSAGE_SET_PATH:

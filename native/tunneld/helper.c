@@ -16,6 +16,9 @@
 #include "kernel.h"
 #include "limits.h"
 #include "log.h"
+#include "packet/gre.h"
+#include "packet/ipv4.h"
+#include "packet/minimal.h"
 #include "sandbox.h"
 
 struct helper_state {
@@ -168,6 +171,10 @@ static int open_socket(const struct helper_request *request, struct helper_answe
     struct helper_place place = {.address = request->address, .port = request->port};
     memcpy(place.device, request->device, sizeof place.device);
     bool raw = request->verb == HELPER_OPEN_RAW;
+    if (raw && request->size != PROTOCOL_IPIP && request->size != PROTOCOL_GRE && request->size != PROTOCOL_MINIMAL) {
+        failed(answer, EINVAL, "no tunnel's protocol");
+        return -1;
+    }
     if (place.device[0]) {
         place.ifindex = if_nametoindex(place.device);
         if (!place.ifindex) {
@@ -181,7 +188,7 @@ static int open_socket(const struct helper_request *request, struct helper_answe
         return -1;
     }
     const char *step = "";
-    int fd = raw ? helper_open_raw(&place, &step) : helper_open_udp(&place, &step);
+    int fd = raw ? helper_open_raw(&place, request->size, &step) : helper_open_udp(&place, &step);
     if (fd < 0) {
         int error = errno;
         char doing[80];

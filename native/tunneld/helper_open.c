@@ -18,6 +18,7 @@
 
 #include "limits.h"
 #include "messages.h"
+#include "packet/minimal.h"
 
 /* Names that are younger than the headers of systems whose kernels know them. */
 #ifndef TUN_F_USO4
@@ -200,7 +201,13 @@ int helper_open_link(const char *device, uint32_t ifindex, uint8_t mac[6], const
     return -1;
 }
 
-int helper_open_raw(const struct helper_place *place, const char **step)
+int helper_open_raw(const struct helper_place *place, int protocol, const char **step)
 {
-    return prepared(socket(AF_INET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_IPIP), place, step);
+    int fd = prepared(socket(AF_INET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol), place, step);
+    if (fd < 0 || protocol != PROTOCOL_MINIMAL || set(fd, IPPROTO_IP, IP_HDRINCL, 1))
+        return fd;
+    int error = errno;
+    close(fd);
+    errno = error;
+    return -1;
 }

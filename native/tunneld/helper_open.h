@@ -21,7 +21,9 @@ uint32_t helper_udp_offloads(void);
 
 /* DF always, TTL fixed; TOS, TTL and destination told with each datagram. `step` names what failed. */
 int helper_open_udp(const struct helper_place *place, const char **step);
-int helper_open_raw(const struct helper_place *place, const char **step);
+/* protocol: that of a tunnel. Of minimal encapsulation, which has no other place for what it says once, the outer
+ * header is ours to write. */
+int helper_open_raw(const struct helper_place *place, int protocol, const char **step);
 
 /* A packet socket on an Ethernet device: router discovery and what is for UDP port 434, without the link-layer's
  * header. `mac` becomes the device's own. */

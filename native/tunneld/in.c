@@ -13,6 +13,8 @@
 #include "packet/bytes.h"
 #include "packet/ecn.h"
 #include "packet/fields.h"
+#include "packet/gre.h"
+#include "packet/minimal.h"
 #include "packet/probe.h"
 #include "tunneld.h"
 #include "watch.h"
@@ -82,15 +84,12 @@ static void add_to_run(struct tunneld *tunneld, const struct ipv4_view *view)
 static const struct inner_row *row_for(struct tunneld *tunneld, const struct tunnel *tunnel,
                                        const struct ipv4_view *view)
 {
+    const struct inner_row *found = state_row_for(&tunneld->state, tunnel, view->source, view->destination);
+    if (found)
+        return found;
     bool source_known = false;
-    for (uint32_t i = 0; i < tunnel->row_count; i++) {
-        const struct inner_row *row = &tunnel->rows[i];
-        if ((view->source & row->source_mask) != row->source)
-            continue;
-        if ((view->destination & row->destination_mask) == row->destination)
-            return row;
-        source_known = true;
-    }
+    for (uint32_t i = 0; i < tunnel->row_count && !source_known; i++)
+        source_known = (view->source & tunnel->rows[i].source_mask) == tunnel->rows[i].source;
     count(tunneld, source_known ? COUNTER_IN_BAD_DESTINATION : COUNTER_IN_BAD_SOURCE, 1);
     return NULL;
 }
@@ -229,6 +228,28 @@ static bool is_nested(const struct tunneld *tunneld, const struct uplink *uplink
     return arrival->interface == tunneld->in.tun_ifindex && uplink->ifindex != arrival->interface;
 }
 
+static struct tunnel *arrived_by(struct tunneld *tunneld, uint8_t kind, const struct uplink *uplink,
+                                 const struct arrival *arrival)
+{
+    return state_arrival(&tunneld->state, kind, uplink, arrival->source, arrival->source_port);
+}
+
+static void gre_packet(struct tunneld *tunneld, struct tunnel *tunnel, uint8_t *at, size_t size, uint8_t outer_tos)
+{
+    struct gre_view view;
+    enum gre_error error = gre_parse(at, size, &view);
+    if (!tunnel)
+        count(tunneld, COUNTER_IN_NO_TUNNEL, 1);
+    else if (error == GRE_PROTOCOL)
+        count(tunneld, COUNTER_IN_UNKNOWN_KIND, 1);
+    else if (error != GRE_FINE)
+        count(tunneld, error == GRE_SHORT ? COUNTER_IN_SHORT : COUNTER_IN_MALFORMED, 1);
+    else if (view.has_key != tunnel->has_key || view.key != tunnel->key)
+        count(tunneld, COUNTER_IN_KEY, 1);
+    else
+        inner_packet(tunneld, tunnel, at + view.header_size, size - view.header_size, outer_tos);
+}
+
 /* Tunnel data of a whole message or segment; `tunnel` is that of its sender, or NULL. */
 static void tunnel_data(struct tunneld *tunneld, const struct uplink *uplink, struct tunnel *tunnel,
                         const struct arrival *arrival, uint8_t *data, size_t size)
@@ -237,8 +258,11 @@ static void tunnel_data(struct tunneld *tunneld, const struct uplink *uplink, st
         count(tunneld, COUNTER_IN_NESTED, 1);
     else if (size <= TUNNEL_DATA_HEADER_SIZE)
         count(tunneld, COUNTER_IN_SHORT, 1);
-    else if (data[1] != PROTOCOL_IPIP)
+    else if (data[1] != PROTOCOL_IPIP && data[1] != PROTOCOL_GRE)
         count(tunneld, COUNTER_IN_UNKNOWN_KIND, 1); /* RFC 3519 3.3: as unknown protocols, discarded */
+    else if (data[1] == PROTOCOL_GRE)
+        gre_packet(tunneld, arrived_by(tunneld, WIRE_KIND_MIP_UDP_GRE, uplink, arrival), data + TUNNEL_DATA_HEADER_SIZE,
+                   size - TUNNEL_DATA_HEADER_SIZE, arrival->tos);
     else if (!tunnel)
         count(tunneld, COUNTER_IN_NO_TUNNEL, 1);
     else
@@ -252,9 +276,10 @@ static void udp_message(struct tunneld *tunneld, struct uplink *uplink, struct m
     size_t segment_size = read_control(message, &arrival);
     if (segment_size == 0)
         segment_size = size;
-    struct tunnel *tunnel = state_arrival(&tunneld->state, uplink, arrival.source, arrival.source_port);
-    if (tunnel)
-        watch_received(tunneld, tunnel);
+    struct tunnel *tunnel = arrived_by(tunneld, WIRE_KIND_MIP_UDP, uplink, &arrival);
+    struct tunnel *heard = tunnel ? tunnel : arrived_by(tunneld, WIRE_KIND_MIP_UDP_GRE, uplink, &arrival);
+    if (heard)
+        watch_received(tunneld, heard);
     for (size_t at = 0; at < size; at += segment_size) {
         size_t left = size - at < segment_size ? size - at : segment_size;
         if (data[at] == TUNNEL_DATA)
@@ -266,13 +291,46 @@ static void udp_message(struct tunneld *tunneld, struct uplink *uplink, struct m
         count(tunneld, COUNTER_IN_SHORT, 1);
 }
 
-static void ipip_message(struct tunneld *tunneld, struct uplink *uplink, struct msghdr *message, size_t size)
+/* By IP in IP comes what its tunnel sends, and what a tunnel of minimal encapsulation could not carry otherwise. */
+static void ipip_packet(struct tunneld *tunneld, struct uplink *uplink, const struct arrival *arrival, uint8_t *packet,
+                        size_t size)
+{
+    struct tunnel *tunnel = arrived_by(tunneld, WIRE_KIND_IPIP, uplink, arrival);
+    struct tunnel *other = arrived_by(tunneld, WIRE_KIND_MINIMAL, uplink, arrival);
+    struct ipv4_view view;
+    if (other && (!tunnel || (ipv4_parse(packet, size, &view) == IPV4_FINE && !state_row_for(&tunneld->state, tunnel, view.source, view.destination))))
+        tunnel = other;
+    if (!tunnel) {
+        count(tunneld, COUNTER_IN_NO_TUNNEL, 1);
+        return;
+    }
+    watch_received(tunneld, tunnel);
+    inner_packet(tunneld, tunnel, packet, size, arrival->tos);
+}
+
+static void minimal_packet(struct tunneld *tunneld, struct uplink *uplink, const struct arrival *arrival,
+                           const struct ipv4_view *outer)
+{
+    struct tunnel *tunnel = arrived_by(tunneld, WIRE_KIND_MINIMAL, uplink, arrival);
+    if (!tunnel) {
+        count(tunneld, COUNTER_IN_NO_TUNNEL, 1);
+        return;
+    }
+    watch_received(tunneld, tunnel);
+    size_t size = 0;
+    uint8_t *inner = minimal_unwrap(outer, &size);
+    if (inner)
+        inner_packet(tunneld, tunnel, inner, size, outer->tos);
+    else
+        count(tunneld, COUNTER_IN_MALFORMED, 1);
+}
+
+static void raw_message(struct tunneld *tunneld, struct uplink *uplink, struct msghdr *message, size_t size)
 {
     struct arrival arrival;
-    uint8_t *packet = message->msg_iov->iov_base;
     struct ipv4_view outer;
     read_control(message, &arrival);
-    if (ipv4_parse(packet, size, &outer) != IPV4_FINE || ipv4_is_fragment(&outer)) {
+    if (ipv4_parse(message->msg_iov->iov_base, size, &outer) != IPV4_FINE || ipv4_is_fragment(&outer)) {
         count(tunneld, COUNTER_IN_MALFORMED, 1);
         return;
     }
@@ -280,13 +338,21 @@ static void ipip_message(struct tunneld *tunneld, struct uplink *uplink, struct 
         count(tunneld, COUNTER_IN_NESTED, 1);
         return;
     }
-    struct tunnel *tunnel = state_arrival(&tunneld->state, uplink, outer.source, 0);
-    if (!tunnel) {
-        count(tunneld, COUNTER_IN_NO_TUNNEL, 1);
-        return;
+    arrival.source = outer.source;
+    arrival.source_port = 0;
+    arrival.tos = outer.tos;
+    uint8_t *inside = outer.at + outer.header_size;
+    size_t inside_size = (size_t)outer.size - outer.header_size;
+    if (outer.protocol == PROTOCOL_MINIMAL) {
+        minimal_packet(tunneld, uplink, &arrival, &outer);
+    } else if (outer.protocol == PROTOCOL_GRE) {
+        struct tunnel *tunnel = arrived_by(tunneld, WIRE_KIND_GRE, uplink, &arrival);
+        if (tunnel)
+            watch_received(tunneld, tunnel);
+        gre_packet(tunneld, tunnel, inside, inside_size, outer.tos);
+    } else {
+        ipip_packet(tunneld, uplink, &arrival, inside, inside_size);
     }
-    watch_received(tunneld, tunnel);
-    inner_packet(tunneld, tunnel, packet + outer.header_size, outer.size - (size_t)outer.header_size, outer.tos);
 }
 
 typedef void take_message(struct tunneld *tunneld, struct uplink *uplink, struct msghdr *message, size_t size);
@@ -317,6 +383,6 @@ void in_udp_ready(struct tunneld *tunneld, struct watcher *watcher, uint32_t eve
 void in_raw_ready(struct tunneld *tunneld, struct watcher *watcher, uint32_t events)
 {
     (void)events;
-    struct uplink *uplink = (struct uplink *)((char *)watcher - offsetof(struct uplink, raw));
-    uplink_ready(tunneld, uplink, watcher->fd, ipip_message);
+    struct raw_socket *raw = (struct raw_socket *)((char *)watcher - offsetof(struct raw_socket, watcher));
+    uplink_ready(tunneld, raw->uplink, watcher->fd, raw_message);
 }

@@ -15,7 +15,7 @@ enum {
     KERNEL_ROWS_MAX = 524288,    /* of the helper, all verbs together */
     PATHS_PER_ROUTE_MAX = 8,     /* simultaneous bindings of one mobile node */
     TUNNELS_PER_PATH_MAX = 1,    /* stacks come with the protocols that make them */
-    INNER_ROWS_PER_TUNNEL_MAX = 256, /* prefixes behind one router */
+    INNER_ROWS_MAX = 524288,     /* of all tunnels: home addresses and prefixes */
     PROBES_MAX = 16,
 
     /* Fair turns: how much one ready descriptor may do before the next has its turn. */
@@ -57,7 +57,7 @@ enum {
     HELPER_ANSWER_S = 5,             /* then the helper counts as dead */
 
     MIP_PORT = 434,                  /* RFC 5944 3.3 */
-    HEADROOM_MAX = 4,                /* octets of all tunnel headers of a path */
+    HEADROOM_MAX = 12,               /* octets of all tunnel headers of a path */
     TUNNEL_TTL = 64,                 /* of outer headers (RFC 1700's default) */
     RULE_TABLE = 434,                /* the kernel's routing table for captured sources: Mobile IP's port */
     RULE_PRIORITY = 4340,            /* behind the local table (0), before main (32766) */

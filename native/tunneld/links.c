@@ -47,7 +47,7 @@ static void packet_ready(struct tunneld *tunneld, struct watcher *watcher, uint3
     struct link *link = (struct link *)((char *)watcher - offsetof(struct link, packet));
     for (int turn = 0; turn < LINK_FRAMES_PER_TURN; turn++) {
         uint8_t data[SIGNAL_SIZE_MAX + 1];
-        struct sockaddr_ll from;
+        struct sockaddr_ll from = {0};
         socklen_t size_of_from = sizeof from;
         ssize_t size = recvfrom(watcher->fd, data, sizeof data, MSG_DONTWAIT | MSG_TRUNC, (struct sockaddr *)&from,
                                 &size_of_from);

@@ -7,6 +7,8 @@
 
 #include "hold.h"
 #include "packet/fit.h"
+#include "packet/gre.h"
+#include "packet/minimal.h"
 #include "tunneld.h"
 #include "watch.h"
 
@@ -26,34 +28,53 @@ static void unlink_tunnel(struct state *state, struct tunnel *tunnel)
 {
     if (!tunnel->uplink)
         return;
-    map_remove(&state->arrivals, arrival_key(tunnel->uplink, tunnel->peer, tunnel->peer_port));
+    map_remove(&state->arrivals, arrival_key(tunnel->kind, tunnel->uplink, tunnel->peer, tunnel->peer_port));
     tunnel->uplink->name.references--;
     state_release_uplink(state, tunnel->uplink);
     tunnel->uplink = NULL;
 }
 
+static bool is_in_udp(uint8_t kind)
+{
+    return kind == WIRE_KIND_MIP_UDP || kind == WIRE_KIND_MIP_UDP_GRE;
+}
+
 static void write_header(struct tunnel *tunnel)
 {
-    tunnel->header_size = 0;
-    if (tunnel->kind == WIRE_KIND_MIP_UDP) {
-        const uint8_t header[] = {TUNNEL_DATA, PROTOCOL_IPIP, 0, 0}; /* RFC 3519 3.3 */
+    bool gre = tunnel->kind == WIRE_KIND_GRE || tunnel->kind == WIRE_KIND_MIP_UDP_GRE;
+    size_t size = 0;
+    if (is_in_udp(tunnel->kind)) {
+        const uint8_t header[] = {TUNNEL_DATA, gre ? PROTOCOL_GRE : PROTOCOL_IPIP, 0, 0}; /* RFC 3519 3.3 */
         memcpy(tunnel->header, header, sizeof header);
-        tunnel->header_size = sizeof header;
+        size = sizeof header;
     }
+    if (gre)
+        size += gre_write(tunnel->header + size, tunnel->has_key, tunnel->key);
+    if (tunnel->kind == WIRE_KIND_MINIMAL)
+        size = MINIMAL_HEADER_SIZE_MAX; /* room: it is another one for each packet */
+    tunnel->header_size = (uint8_t)size;
+}
+
+static bool tunnel_is_sound(const struct message_set_tunnel *set)
+{
+    bool gre = set->kind == WIRE_KIND_GRE || set->kind == WIRE_KIND_MIP_UDP_GRE;
+    bool known = gre || set->kind == WIRE_KIND_IPIP || set->kind == WIRE_KIND_MINIMAL || set->kind == WIRE_KIND_MIP_UDP;
+    if (!known || !set->peer || set->has_key > 1 || (set->has_key && !gre) || (set->key && !set->has_key))
+        return false;
+    return set->peer_port || !is_in_udp(set->kind);
 }
 
 int objects_set_tunnel(struct tunneld *tunneld, const struct message_set_tunnel *set)
 {
     struct state *state = &tunneld->state;
-    uint16_t port = set->kind == WIRE_KIND_MIP_UDP ? set->peer_port : 0;
-    if ((set->kind != WIRE_KIND_IPIP && set->kind != WIRE_KIND_MIP_UDP) || !set->peer ||
-        (set->kind == WIRE_KIND_MIP_UDP && !port))
+    uint16_t port = is_in_udp(set->kind) ? set->peer_port : 0;
+    if (!tunnel_is_sound(set))
         return EINVAL;
     struct uplink *uplink = state_uplink(state, set->uplink);
     struct tunnel *tunnel = uplink ? state_tunnel(state, set->tunnel) : NULL;
     int error = tunnel ? 0 : ENOSPC;
     if (!error) {
-        uint64_t key = arrival_key(uplink, set->peer, port);
+        uint64_t key = arrival_key(set->kind, uplink, set->peer, port);
         struct tunnel *other = map_get(&state->arrivals, key);
         if (other && other != tunnel)
             error = EEXIST;
@@ -62,7 +83,8 @@ int objects_set_tunnel(struct tunneld *tunneld, const struct message_set_tunnel 
     }
     if (!error) {
         uplink->name.references++;
-        if (tunnel->uplink != uplink || tunnel->peer != set->peer || tunnel->peer_port != port)
+        if (tunnel->uplink != uplink || tunnel->kind != set->kind || tunnel->peer != set->peer ||
+            tunnel->peer_port != port)
             unlink_tunnel(state, tunnel);
         else
             uplink->name.references--;
@@ -72,6 +94,8 @@ int objects_set_tunnel(struct tunneld *tunneld, const struct message_set_tunnel 
         tunnel->kind = set->kind;
         tunnel->peer = set->peer;
         tunnel->peer_port = port;
+        tunnel->has_key = set->has_key;
+        tunnel->key = set->key;
         tunnel->to = (struct sockaddr_in){
             .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(set->peer)};
         write_header(tunnel);
@@ -93,24 +117,12 @@ static uint64_t shared_key(const struct inner_row *row)
     return (source * 0x9e3779b97f4a7c15ull) ^ destination;
 }
 
-static void remove_row(struct tunneld *tunneld, struct tunnel *tunnel, uint32_t index)
+static void remove_row(struct tunneld *tunneld, struct tunnel *tunnel, struct inner_row *row)
 {
-    struct inner_row *row = &tunnel->rows[index];
     row->shared->copies_until_us = tunneld->now_us + DUPLICATE_WINDOW_MS * 1000;
     if (--row->shared->tunnels == 0)
         free(map_remove(&tunneld->state.shared_rows, shared_key(row)));
-    *row = tunnel->rows[--tunnel->row_count];
-}
-
-static struct inner_row *find_row(struct tunnel *tunnel, const struct inner_row *wanted)
-{
-    for (uint32_t i = 0; i < tunnel->row_count; i++) {
-        struct inner_row *row = &tunnel->rows[i];
-        if (row->source == wanted->source && row->source_mask == wanted->source_mask &&
-            row->destination == wanted->destination && row->destination_mask == wanted->destination_mask)
-            return row;
-    }
-    return NULL;
+    state_remove_row(&tunneld->state, tunnel, row);
 }
 
 static struct shared_row *share_row(struct state *state, const struct inner_row *row)
@@ -127,21 +139,15 @@ static struct shared_row *share_row(struct state *state, const struct inner_row 
 
 static int add_row(struct state *state, struct tunnel *tunnel, struct inner_row *row)
 {
-    if (tunnel->row_count == tunnel->row_room) {
-        uint16_t room = tunnel->row_room ? (uint16_t)(tunnel->row_room * 2) : 2;
-        struct inner_row *rows = NULL;
-        if (tunnel->row_count < INNER_ROWS_PER_TUNNEL_MAX)
-            rows = realloc(tunnel->rows, room * sizeof *rows);
-        if (!rows)
-            return ENOSPC;
-        tunnel->rows = rows;
-        tunnel->row_room = room;
-    }
     row->shared = share_row(state, row);
     if (!row->shared)
         return ENOSPC;
+    if (!state_add_row(state, tunnel, row)) {
+        if (!row->shared->tunnels)
+            free(map_remove(&state->shared_rows, shared_key(row)));
+        return ENOSPC;
+    }
     row->shared->tunnels++;
-    tunnel->rows[tunnel->row_count++] = *row;
     return 0;
 }
 
@@ -161,7 +167,7 @@ int objects_set_inner(struct tunneld *tunneld, const struct message_set_inner *s
         .destination_mask = mask_of(set->destination_length),
         .replay = state->replay,
     };
-    struct inner_row *found = find_row(tunnel, &row);
+    struct inner_row *found = state_row(state, tunnel, &row);
     if (!found)
         return add_row(state, tunnel, &row);
     found->replay = state->replay;
@@ -179,9 +185,9 @@ int objects_drop_inner(struct tunneld *tunneld, const struct message_drop_inner 
         .destination = drop->destination,
         .destination_mask = mask_of(drop->destination_length),
     };
-    struct inner_row *row = tunnel ? find_row(tunnel, &wanted) : NULL;
+    struct inner_row *row = tunnel ? state_row(&tunneld->state, tunnel, &wanted) : NULL;
     if (row)
-        remove_row(tunneld, tunnel, (uint32_t)(row - tunnel->rows));
+        remove_row(tunneld, tunnel, row);
     return 0; /* with the tunnel its rows went: to drop them again is no mistake */
 }
 
@@ -189,7 +195,7 @@ static void drop_tunnel(struct tunneld *tunneld, struct tunnel *tunnel)
 {
     struct state *state = &tunneld->state;
     while (tunnel->row_count)
-        remove_row(tunneld, tunnel, tunnel->row_count - 1u);
+        remove_row(tunneld, tunnel, &tunnel->rows[tunnel->row_count - 1]);
     free(tunnel->rows);
     tunnel->rows = NULL;
     tunnel->row_room = 0;
@@ -363,7 +369,7 @@ static void sweep_rows(struct tunneld *tunneld, struct tunnel *tunnel)
 {
     for (uint32_t i = 0; i < tunnel->row_count;) {
         if (tunnel->rows[i].replay != tunneld->state.replay)
-            remove_row(tunneld, tunnel, i);
+            remove_row(tunneld, tunnel, &tunnel->rows[i]);
         else
             i++;
     }

@@ -13,6 +13,7 @@
 #include "packet/fields.h"
 #include "packet/fit.h"
 #include "packet/icmp.h"
+#include "packet/minimal.h"
 #include "packet/segment.h"
 #include "tunneld.h"
 #include "watch.h"
@@ -51,6 +52,32 @@ static bool is_syn(const struct ipv4_view *view)
     return view->transport == TRANSPORT_TCP && (view->at[view->header_size + TCP_FLAGS_AT] & TCP_SYN);
 }
 
+/* An inner packet of `size` octets, written behind the tunnel's headroom at `at`, becomes what leaves. It is counted
+ * as one packet whatever is around it. */
+static void add_one(struct tunneld *tunneld, struct tunnel *tunnel, uint8_t *at, size_t size, uint8_t tos)
+{
+    struct ipv4_view view;
+    size_t whole = tunnel->header_size + size;
+    if (tunnel->kind == WIRE_KIND_MINIMAL) {
+        if (ipv4_parse(at + tunnel->header_size, size, &view) != IPV4_FINE || !minimal_can_carry(&view)) {
+            memmove(at, at + tunnel->header_size, size);
+            sender_add_ipip(tunneld, tunnel, tos, (uint16_t)size);
+            return;
+        }
+        minimal_wrap(at, size, tunnel->uplink->address, tunnel->peer, tos);
+    }
+    sender_add(tunneld, tunnel, tos, (uint16_t)whole, 1, (uint32_t)whole);
+}
+
+/* The same for a batch of segments of one packet: they are alike. */
+static void wrap_batch(const struct tunnel *tunnel, uint8_t *at, size_t size, uint32_t stride, uint8_t tos)
+{
+    for (size_t done = 0; done < size; done += stride) {
+        size_t whole = size - done < stride ? size - done : stride;
+        minimal_wrap(at + done, whole - tunnel->header_size, tunnel->uplink->address, tunnel->peer, tos);
+    }
+}
+
 /* A finished packet at `packet` in fragments that fit. */
 static void send_fragments(struct tunneld *tunneld, struct path *path, uint8_t *packet, size_t size)
 {
@@ -72,7 +99,7 @@ static void send_fragments(struct tunneld *tunneld, struct path *path, uint8_t *
     for (uint32_t i = 0; i < plan.count; i++) {
         uint8_t *at = sender_room(tunneld, tunnel->header_size + (uint32_t)path->packet_size);
         size_t written = fragment_write(&plan, i, tunnel->header, tunnel->header_size, at);
-        sender_add(tunneld, tunnel, tos, (uint16_t)written, 1, (uint32_t)written);
+        add_one(tunneld, tunnel, at, written - tunnel->header_size, tos);
     }
     count(tunneld, COUNTER_FRAGMENTS_MADE, plan.count);
 }
@@ -108,7 +135,13 @@ static void send_segments(struct tunneld *tunneld, struct path *path, const stru
         if (is_syn(&plan->view) && ipv4_parse(at + tunnel->header_size, size - tunnel->header_size, &view) == IPV4_FINE &&
             fit_lower_mss(&view, path->packet_size))
             count(tunneld, COUNTER_MSS_LOWERED, 1);
-        sender_add(tunneld, tunnel, tos, (uint16_t)stride, (uint16_t)batch, (uint32_t)size);
+        if (plan->count == 1) {
+            add_one(tunneld, tunnel, at, size - tunnel->header_size, tos);
+        } else {
+            if (tunnel->kind == WIRE_KIND_MINIMAL)
+                wrap_batch(tunnel, at, size, stride, tos);
+            sender_add(tunneld, tunnel, tos, (uint16_t)stride, (uint16_t)batch, (uint32_t)size);
+        }
         first += batch;
     }
 }
@@ -117,7 +150,7 @@ static bool usable(const struct path *path)
 {
     const struct tunnel *tunnel = path->tunnel;
     return path->name.set && tunnel && tunnel->name.set && tunnel->uplink->name.set &&
-           (tunnel->kind == WIRE_KIND_IPIP ? tunnel->uplink->raw.fd : tunnel->uplink->udp.fd) >= 0;
+           state_socket(tunnel->uplink, tunnel->kind) >= 0;
 }
 
 static void by_path(struct tunneld *tunneld, struct path *path, const struct segment_plan *plan)
@@ -222,8 +255,7 @@ void out_inner(struct tunneld *tunneld, struct path *path, const uint8_t *packet
         uint8_t *at = sender_room(tunneld, tunnel->header_size + (uint32_t)size);
         memcpy(at, tunnel->header, tunnel->header_size);
         memcpy(at + tunnel->header_size, scratch, size);
-        uint32_t whole = tunnel->header_size + (uint32_t)size;
-        sender_add(tunneld, tunnel, ecn_encapsulate(view.tos), (uint16_t)whole, 1, whole);
+        add_one(tunneld, tunnel, at, size, ecn_encapsulate(view.tos));
         sender_flush(tunneld);
         watch_sent(tunneld, path);
     }

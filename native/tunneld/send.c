@@ -25,14 +25,19 @@ struct batch {
     uint32_t count;
 };
 
-static int socket_of(const struct tunnel *tunnel)
+static int socket_of(const struct outgoing *out)
 {
-    return tunnel->kind == WIRE_KIND_IPIP ? tunnel->uplink->raw.fd : tunnel->uplink->udp.fd;
+    return state_socket(out->tunnel->uplink, out->kind);
+}
+
+static bool in_udp(uint8_t kind)
+{
+    return kind == WIRE_KIND_MIP_UDP || kind == WIRE_KIND_MIP_UDP_GRE;
 }
 
 static bool by_segments(const struct outgoing *out)
 {
-    return out->count > 1 && out->tunnel->kind == WIRE_KIND_MIP_UDP && out->tunnel->uplink->udp_segment;
+    return out->count > 1 && in_udp(out->kind) && out->tunnel->uplink->udp_segment;
 }
 
 uint8_t *sender_room(struct tunneld *tunneld, uint32_t size)
@@ -49,7 +54,7 @@ static bool continues(const struct outgoing *last, const struct tunnel *tunnel, 
 {
     bool last_is_full = last->size == (uint32_t)last->stride * last->count;
     bool fits = count == 1 ? size <= last->stride : stride == last->stride;
-    return last->tunnel == tunnel && last->tos == tos && last_is_full && fits &&
+    return last->tunnel == tunnel && last->kind == tunnel->kind && last->tos == tos && last_is_full && fits &&
            last->count + count <= SEGMENT_BATCH_MAX && last->size + size <= SEGMENT_SEND_SIZE_MAX;
 }
 
@@ -62,9 +67,30 @@ void sender_add(struct tunneld *tunneld, struct tunnel *tunnel, uint8_t tos, uin
         last->count = (uint16_t)(last->count + count);
         last->size += size;
     } else {
-        sender->outgoing[sender->outgoing_count++] = (struct outgoing){
-            .tunnel = tunnel, .offset = sender->used, .size = size, .stride = stride, .count = count, .tos = tos};
+        sender->outgoing[sender->outgoing_count++] = (struct outgoing){.tunnel = tunnel,
+                                                                        .kind = tunnel->kind,
+                                                                        .header_size = tunnel->header_size,
+                                                                        .offset = sender->used,
+                                                                        .size = size,
+                                                                        .stride = stride,
+                                                                        .count = count,
+                                                                        .tos = tos};
     }
+    sender->used += size;
+    if (sender->outgoing_count == SEND_MESSAGES)
+        sender_flush(tunneld);
+}
+
+void sender_add_ipip(struct tunneld *tunneld, struct tunnel *tunnel, uint8_t tos, uint16_t size)
+{
+    struct sender *sender = &tunneld->sender;
+    sender->outgoing[sender->outgoing_count++] = (struct outgoing){.tunnel = tunnel,
+                                                                    .kind = WIRE_KIND_IPIP,
+                                                                    .offset = sender->used,
+                                                                    .size = size,
+                                                                    .stride = size,
+                                                                    .count = 1,
+                                                                    .tos = tos};
     sender->used += size;
     if (sender->outgoing_count == SEND_MESSAGES)
         sender_flush(tunneld);
@@ -101,7 +127,7 @@ static void add_message(struct batch *batch, const struct outgoing *out, uint8_t
 
 static void sent(struct tunneld *tunneld, const struct outgoing *out, uint32_t packets, uint32_t size)
 {
-    uint64_t octets = size - (uint64_t)packets * out->tunnel->header_size;
+    uint64_t octets = size - (uint64_t)packets * out->header_size;
     count(tunneld, COUNTER_OUT_PACKETS, packets);
     count(tunneld, COUNTER_OUT_OCTETS, octets);
     out->tunnel->traffic.out_packets += packets;
@@ -132,7 +158,7 @@ static uint32_t send_singly(struct tunneld *tunneld, const struct outgoing *out)
         left -= size;
     }
     for (uint32_t done = 0; done < batch.count;) {
-        int n = sendmmsg(socket_of(out->tunnel), batch.messages + done, batch.count - done, MSG_DONTWAIT);
+        int n = sendmmsg(socket_of(out), batch.messages + done, batch.count - done, MSG_DONTWAIT);
         count(tunneld, COUNTER_UPLINK_SENDS, 1);
         if (n < 0) {
             uint32_t lost = errno == EAGAIN ? batch.count - done : 1;
@@ -171,7 +197,7 @@ static void send_together(struct tunneld *tunneld, const struct outgoing *first,
     for (uint32_t i = 0; i < run; i++)
         add_message(&batch, &first[i], tunneld->sender.arena + first[i].offset, first[i].size, first[i].count > 1);
     for (uint32_t done = 0; done < run;) {
-        int n = sendmmsg(socket_of(first->tunnel), batch.messages + done, run - done, MSG_DONTWAIT);
+        int n = sendmmsg(socket_of(first), batch.messages + done, run - done, MSG_DONTWAIT);
         count(tunneld, COUNTER_UPLINK_SENDS, 1);
         if (n < 0) {
             int error = errno;
@@ -194,7 +220,7 @@ void sender_flush(struct tunneld *tunneld)
     for (uint32_t at = 0; at < sender->outgoing_count;) {
         const struct outgoing *first = &sender->outgoing[at];
         uint32_t run = 0;
-        while (at + run < sender->outgoing_count && socket_of(first[run].tunnel) == socket_of(first->tunnel) &&
+        while (at + run < sender->outgoing_count && socket_of(&first[run]) == socket_of(first) &&
                (first[run].count == 1 || by_segments(&first[run])))
             run++;
         if (run)

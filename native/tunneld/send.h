@@ -19,6 +19,8 @@ struct tunnel;
 
 struct outgoing {
     struct tunnel *tunnel;
+    uint8_t kind; /* the tunnel's, or what one packet of it falls back to */
+    uint8_t header_size;
     uint32_t offset, size;
     uint16_t stride; /* of all packets but perhaps the last */
     uint16_t count;
@@ -44,6 +46,9 @@ static inline uint32_t sender_left(const struct sender *sender)
 /* What was written to that place: `count` packets, each `stride` octets but the last. */
 void sender_add(struct tunneld *tunneld, struct tunnel *tunnel, uint8_t tos, uint16_t stride, uint16_t count,
                 uint32_t size);
+
+/* One packet that the tunnel's kind cannot carry: plain IP in IP, which has no header of ours. */
+void sender_add_ipip(struct tunneld *tunneld, struct tunnel *tunnel, uint8_t tos, uint16_t size);
 
 /* Sends all. Must be called before a turn ends and before any tunnel or uplink changes. */
 void sender_flush(struct tunneld *tunneld);

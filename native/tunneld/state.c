@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "messages.h"
+
 void state_begin(struct state *state, uint64_t secret)
 {
     map_begin(&state->uplinks, UPLINKS_MAX, secret);
@@ -14,6 +16,7 @@ void state_begin(struct state *state, uint64_t secret)
     map_begin(&state->kernel_rows, KERNEL_ROWS_MAX, secret);
     map_begin(&state->arrivals, TUNNELS_MAX, secret);
     map_begin(&state->shared_rows, KERNEL_ROWS_MAX, secret);
+    map_begin(&state->row_index, INNER_ROWS_MAX, secret);
     state->earliest_expiry_us = UINT64_MAX;
 }
 
@@ -39,7 +42,12 @@ struct uplink *state_uplink(struct state *state, uint32_t id)
         return uplink;
     uplink = named(&state->uplinks, id, sizeof *uplink);
     if (uplink) {
-        uplink->udp.fd = uplink->raw.fd = -1;
+        uplink->udp.fd = -1;
+        for (int i = 0; i < RAW_PROTOCOLS; i++) {
+            uplink->raw[i].watcher.fd = -1;
+            uplink->raw[i].uplink = uplink;
+        }
+        uplink->raw[RAW_IPIP].wanted = true;
         uplink->slot = (uint8_t)__builtin_ctzll(~state->uplink_slots);
         state->uplink_slots |= 1ull << uplink->slot;
     }
@@ -207,7 +215,112 @@ void state_remove_route(struct state *state, struct route *route)
     state_release_source(state, source);
 }
 
-struct tunnel *state_arrival(const struct state *state, const struct uplink *uplink, uint32_t peer, uint16_t port)
+/* -- What may come by a tunnel ---------------------------------------------------------------------- */
+
+/* Few rows are walked; of many, one is found by a hash probe for each pair of lengths: behind an agent's tunnel are
+ * thousands of home addresses, all of one length. A probe only proposes: the row itself decides. */
+enum { ROWS_WALKED = 8 };
+
+static uint64_t row_key(const struct tunnel *tunnel, const struct inner_row *row)
 {
-    return map_get(&state->arrivals, arrival_key(uplink, peer, port));
+    uint64_t source = (uint64_t)row->source_mask << 32 | row->source;
+    uint64_t destination = (uint64_t)row->destination_mask << 32 | row->destination;
+    return (source * 0x9e3779b97f4a7c15ull ^ destination) * 0xbf58476d1ce4e5b9ull + tunnel->name.id;
+}
+
+static bool same_row(const struct inner_row *one, const struct inner_row *other)
+{
+    return one->source == other->source && one->source_mask == other->source_mask &&
+           one->destination == other->destination && one->destination_mask == other->destination_mask;
+}
+
+struct inner_row *state_row(const struct state *state, const struct tunnel *tunnel, const struct inner_row *wanted)
+{
+    uintptr_t index = (uintptr_t)map_get(&state->row_index, row_key(tunnel, wanted));
+    if (!index || index > tunnel->row_count || !same_row(&tunnel->rows[index - 1], wanted))
+        return NULL;
+    return &tunnel->rows[index - 1];
+}
+
+static struct inner_row *by_lengths(const struct state *state, const struct tunnel *tunnel, uint32_t source,
+                                    uint32_t destination)
+{
+    for (uint64_t sources = tunnel->source_lengths; sources; sources &= sources - 1) {
+        uint32_t source_mask = mask_of((uint8_t)__builtin_ctzll(sources));
+        for (uint64_t lengths = tunnel->destination_lengths; lengths; lengths &= lengths - 1) {
+            uint32_t mask = mask_of((uint8_t)__builtin_ctzll(lengths));
+            struct inner_row wanted = {.source = source & source_mask,
+                                       .source_mask = source_mask,
+                                       .destination = destination & mask,
+                                       .destination_mask = mask};
+            struct inner_row *row = state_row(state, tunnel, &wanted);
+            if (row)
+                return row;
+        }
+    }
+    return NULL;
+}
+
+struct inner_row *state_row_for(const struct state *state, const struct tunnel *tunnel, uint32_t source,
+                                uint32_t destination)
+{
+    if (tunnel->row_count > ROWS_WALKED)
+        return by_lengths(state, tunnel, source, destination);
+    for (uint32_t i = 0; i < tunnel->row_count; i++) {
+        struct inner_row *row = &tunnel->rows[i];
+        if ((source & row->source_mask) == row->source && (destination & row->destination_mask) == row->destination)
+            return row;
+    }
+    return NULL;
+}
+
+bool state_add_row(struct state *state, struct tunnel *tunnel, const struct inner_row *row)
+{
+    if (tunnel->row_count == tunnel->row_room) {
+        uint32_t room = tunnel->row_room ? tunnel->row_room * 2 : 2;
+        struct inner_row *rows = realloc(tunnel->rows, room * sizeof *rows);
+        if (!rows)
+            return false;
+        tunnel->rows = rows;
+        tunnel->row_room = room;
+    }
+    uint64_t key = row_key(tunnel, row);
+    if (map_get(&state->row_index, key) || !map_put(&state->row_index, key, (void *)(uintptr_t)(tunnel->row_count + 1)))
+        return false;
+    tunnel->rows[tunnel->row_count++] = *row;
+    tunnel->source_lengths |= 1ull << __builtin_popcount(row->source_mask);
+    tunnel->destination_lengths |= 1ull << __builtin_popcount(row->destination_mask);
+    return true;
+}
+
+void state_remove_row(struct state *state, struct tunnel *tunnel, struct inner_row *row)
+{
+    struct inner_row *last = &tunnel->rows[--tunnel->row_count];
+    map_remove(&state->row_index, row_key(tunnel, row));
+    if (row != last) {
+        *row = *last; /* in the slot that its entry has */
+        map_put(&state->row_index, row_key(tunnel, row), (void *)(uintptr_t)(row - tunnel->rows + 1));
+    }
+    if (!tunnel->row_count)
+        tunnel->source_lengths = tunnel->destination_lengths = 0;
+}
+
+struct tunnel *state_arrival(const struct state *state, uint8_t kind, const struct uplink *uplink, uint32_t peer,
+                             uint16_t port)
+{
+    return map_get(&state->arrivals, arrival_key(kind, uplink, peer, port));
+}
+
+int state_socket(const struct uplink *uplink, uint8_t kind)
+{
+    switch (kind) {
+    case WIRE_KIND_IPIP:
+        return uplink->raw[RAW_IPIP].watcher.fd;
+    case WIRE_KIND_GRE:
+        return uplink->raw[RAW_GRE].watcher.fd;
+    case WIRE_KIND_MINIMAL:
+        return uplink->raw[RAW_MINIMAL].watcher.fd;
+    default:
+        return uplink->udp.fd;
+    }
 }

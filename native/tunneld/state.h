@@ -26,10 +26,22 @@ struct name {
     bool set;
 };
 
+/* Raw sockets of an uplink, one for each protocol number. That of IP in IP is always there: it is also what an
+ * uplink's minimal encapsulation falls back to. The others are opened for the first tunnel of their kind. */
+enum raw_protocol { RAW_IPIP, RAW_GRE, RAW_MINIMAL, RAW_PROTOCOLS };
+
+struct raw_socket {
+    struct watcher watcher;
+    struct uplink *uplink;
+    uint32_t ifindex;
+    bool wanted;
+};
+
 struct uplink {
     struct name name; /* first in each object */
-    struct watcher udp, raw;
-    uint32_t address, ifindex, raw_ifindex; /* address: host order, 0: any */
+    struct watcher udp;
+    struct raw_socket raw[RAW_PROTOCOLS];
+    uint32_t address, ifindex; /* address: host order, 0: any */
     uint16_t port;
     uint8_t slot; /* below UPLINKS_MAX, of its own: short enough for a key */
     char device[IFNAMSIZ];
@@ -58,9 +70,12 @@ struct tunnel {
     uint16_t peer_port;
     uint8_t kind;
     uint8_t header_size;
-    uint8_t header[4];
-    uint16_t row_count, row_room;
+    uint8_t header[HEADROOM_MAX];
+    bool has_key;
+    uint32_t key;
+    uint32_t row_count, row_room;
     struct inner_row *rows;
+    uint64_t source_lengths, destination_lengths; /* bit n: there was such a row since there were none */
     struct sockaddr_in to;
     struct traffic traffic;
     uint64_t last_in_us;
@@ -129,7 +144,7 @@ struct probe {
 };
 
 struct state {
-    struct map uplinks, links, tunnels, paths, sources, routes, kernel_rows, arrivals, shared_rows;
+    struct map uplinks, links, tunnels, paths, sources, routes, kernel_rows, arrivals, shared_rows, row_index;
     uint32_t sources_of_length[33];
     uint64_t source_lengths; /* bit n: there are sources of length n */
     uint32_t source_ids_used, source_ids_free; /* ids given out ever, and those of them that are free again */
@@ -156,10 +171,10 @@ static inline uint64_t prefix_key(uint32_t prefix, uint8_t length)
     return (uint64_t)length << 32 | prefix;
 }
 
-/* port: of the peer; 0 for IPIP. */
-static inline uint64_t arrival_key(const struct uplink *uplink, uint32_t peer, uint16_t port)
+/* port: of the peer; 0 but for the UDP kinds. */
+static inline uint64_t arrival_key(uint8_t kind, const struct uplink *uplink, uint32_t peer, uint16_t port)
 {
-    return (uint64_t)uplink->slot << 48 | (uint64_t)port << 32 | peer;
+    return (uint64_t)kind << 56 | (uint64_t)uplink->slot << 48 | (uint64_t)port << 32 | peer;
 }
 
 void state_begin(struct state *state, uint64_t secret);
@@ -192,6 +207,21 @@ bool state_add_route(struct state *state, struct route *route);
 void state_remove_route(struct state *state, struct route *route);
 
 /* The tunnel by which a packet of that origin came, or NULL. */
-struct tunnel *state_arrival(const struct state *state, const struct uplink *uplink, uint32_t peer, uint16_t port);
+struct tunnel *state_arrival(const struct state *state, uint8_t kind, const struct uplink *uplink, uint32_t peer,
+                             uint16_t port);
+
+/* The tunnel's row with exactly these prefixes, or NULL. */
+struct inner_row *state_row(const struct state *state, const struct tunnel *tunnel, const struct inner_row *wanted);
+
+/* The row that lets this packet in, or NULL. */
+struct inner_row *state_row_for(const struct state *state, const struct tunnel *tunnel, uint32_t source,
+                                uint32_t destination);
+
+/* Copies the row in, or takes it out; false: no memory, or too many. */
+bool state_add_row(struct state *state, struct tunnel *tunnel, const struct inner_row *row);
+void state_remove_row(struct state *state, struct tunnel *tunnel, struct inner_row *row);
+
+/* The socket that a tunnel of this kind sends by, -1: it has none. */
+int state_socket(const struct uplink *uplink, uint8_t kind);
 
 #endif

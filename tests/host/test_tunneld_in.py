@@ -95,7 +95,7 @@ def test_truncated_inner_packets_are_dropped(world):
 
 
 def test_unknown_next_headers_and_strangers_are_counted(world):
-    world.udp.sendto(b"\4\x2f\0\0" + bytes(good()), ("192.0.2.1", 434))
+    world.udp.sendto(b"\4\x32\0\0" + bytes(good()), ("192.0.2.1", 434))
     stranger = world.outside_udp("192.0.2.3")
     assert not world.delivered(good(b"stranger"), by=stranger)
     other_port = world.outside.inside(lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM))

@@ -15,7 +15,17 @@ TOTAL = 16 * BLOCK
 pytestmark = pytest.mark.skipif(cannot_run() is not None, reason=str(cannot_run()))
 
 
-@pytest.mark.parametrize("kind", [wire.KIND_MIP_UDP, wire.KIND_IPIP], ids=["MIP-UDP", "IPIP"])
+KINDS = {
+    "MIP-UDP": wire.KIND_MIP_UDP,
+    "IPIP": wire.KIND_IPIP,
+    "GRE": wire.KIND_GRE,
+    "minimal": wire.KIND_MINIMAL,
+    "MIP-UDP GRE": wire.KIND_MIP_UDP_GRE,
+}
+KEYED = (wire.KIND_GRE, wire.KIND_MIP_UDP_GRE)
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
 @pytest.mark.parametrize("offloads", ["on", "off", "receive"])
 @pytest.mark.parametrize("size", [1400, 700])
 def test_a_stream_between_two_arrives_whole(kind, offloads, size):
@@ -39,7 +49,7 @@ def test_a_stream_between_two_arrives_whole(kind, offloads, size):
         end.control.replay(
             wire.SetTun(ip(own), 1400),
             wire.SetUplink(1, "up0", ANY, 434),
-            wire.SetTunnel(1, kind, 1, ip(peer), 434, 0, 0),
+            wire.SetTunnel(1, kind, 1, ip(peer), 434, int(kind in KEYED), 77 if kind in KEYED else 0),
             wire.SetInner(1, ip(other), 32, ip(own), 32),
             wire.SetPath(1, size, 0, (1,)),
             wire.SetRoute(ip(other), 32, ANY, 0, wire.GATE_OPEN, wire.FOREVER_S, (1,)),

@@ -72,6 +72,7 @@ COUNTERS = (
     "in_bad_source",
     "in_bad_destination",
     "in_nested",
+    "in_key",
     "in_ecn",
     "in_ecn_unused",
     "in_duplicate",

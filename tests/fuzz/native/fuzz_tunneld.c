@@ -17,11 +17,11 @@
 #include "tunneld.h"
 #include "watch.h"
 
-enum { OP_MESSAGE, OP_TUN, OP_UDP, OP_IPIP, OP_TIME, OPS };
+enum { OP_MESSAGE, OP_TUN, OP_UDP, OP_IPIP, OP_GRE, OP_MINIMAL, OP_TIME, OPS };
 enum { UPLINK = 1, HOME = 0x0a4d0002, LOOPBACK = 0x7f000001 };
 
 static struct tunneld tunneld;
-static int tun_far, raw_far = -1, peer = -1, careofd = -1;
+static int tun_far, raw_far[RAW_PROTOCOLS] = {-1, -1, -1}, peer = -1, careofd = -1;
 static uint16_t uplink_port, peer_port;
 
 static uint16_t bound_port(int fd)
@@ -54,11 +54,14 @@ bool helper_ask(struct helper *helper, const struct helper_request *request, str
     if (request->verb == HELPER_OPEN_UDP) {
         *descriptor = udp_socket(&uplink_port);
     } else if (request->verb == HELPER_OPEN_RAW) {
+        int *far = &raw_far[request->size == 47 ? RAW_GRE : request->size == 55 ? RAW_MINIMAL : RAW_IPIP];
         PROMISE(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0, pair) == 0);
-        if (raw_far >= 0)
-            close(raw_far);
-        raw_far = pair[1];
+        if (*far >= 0)
+            close(*far);
+        *far = pair[1];
         *descriptor = pair[0];
+    } else if (request->verb == HELPER_OPEN_LINK) {
+        *descriptor = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0);
     }
     return true;
 }
@@ -99,7 +102,7 @@ static void stand(void)
     say(MESSAGE_REPLAY_BEGIN, (struct message){0});
     say(MESSAGE_SET_TUN, (struct message){.as.set_tun = {.address = HOME, .mtu = 1400}});
     say(MESSAGE_SET_UPLINK, (struct message){.as.set_uplink = {.uplink = UPLINK, .device = "up0", .port = 434}});
-    for (uint32_t kind = WIRE_KIND_IPIP; kind <= WIRE_KIND_MIP_UDP; kind++) {
+    for (uint32_t kind = WIRE_KIND_IPIP; kind <= WIRE_KIND_MIP_UDP_GRE; kind++) {
         say(MESSAGE_SET_TUNNEL,
             (struct message){.as.set_tunnel = {.tunnel = kind, .kind = (uint8_t)kind, .uplink = UPLINK,
                                                .peer = LOOPBACK, .peer_port = peer_port}});
@@ -118,6 +121,7 @@ static void fall(void)
     const struct state *state = &tunneld.state;
     PROMISE(state->uplinks.count == 0 && state->tunnels.count == 0 && state->paths.count == 0);
     PROMISE(state->routes.count == 0 && state->arrivals.count == 0 && state->shared_rows.count == 0);
+    PROMISE(state->sources.count == 0 && state->row_index.count == 0 && state->links.count == 0);
     PROMISE(state->kernel_rows.count == 0 && state->probe_count == 0 && state->watched == NULL);
     PROMISE(hold_expire(&tunneld) == UINT64_MAX);
 }
@@ -146,11 +150,11 @@ static void one_datagram(const uint8_t *data, size_t size)
         in_udp_ready(&tunneld, &uplink->udp, 0);
 }
 
-static void one_ipip(const uint8_t *data, size_t size)
+static void one_raw(enum raw_protocol protocol, const uint8_t *data, size_t size)
 {
     struct uplink *uplink = map_get(&tunneld.state.uplinks, UPLINK);
-    if (uplink && uplink->raw.fd >= 0 && size && send(raw_far, data, size, 0) >= 0)
-        in_raw_ready(&tunneld, &uplink->raw, 0);
+    if (uplink && uplink->raw[protocol].watcher.fd >= 0 && size && send(raw_far[protocol], data, size, 0) >= 0)
+        in_raw_ready(&tunneld, &uplink->raw[protocol].watcher, 0);
 }
 
 static void one_op(uint8_t op, const uint8_t *data, size_t size)
@@ -161,8 +165,8 @@ static void one_op(uint8_t op, const uint8_t *data, size_t size)
         out_tun_ready(&tunneld, &tunneld.tun, 0);
     else if (op == OP_UDP)
         one_datagram(data, size);
-    else if (op == OP_IPIP)
-        one_ipip(data, size);
+    else if (op == OP_IPIP || op == OP_GRE || op == OP_MINIMAL)
+        one_raw((enum raw_protocol)(op - OP_IPIP), data, size);
     else if (op == OP_TIME)
         tunneld.now_us += (uint64_t)size * 10000;
     watch_expire(&tunneld);
@@ -193,7 +197,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         read_all(careofd);
         read_all(tun_far);
         read_all(peer);
-        read_all(raw_far);
+        for (int i = 0; i < RAW_PROTOCOLS; i++)
+            read_all(raw_far[i]);
     }
     fall();
     read_all(careofd);
