@@ -50,6 +50,11 @@ ADVERTISEMENT_JITTER = 8  # sent up to an eighth of the interval sooner (RFC 125
 INITIAL_ADVERTISEMENTS = 3  # RFC 1256 5.1: the first ones of a link,
 INITIAL_INTERVAL_MS = 16000  # at least this often
 
+# Home link (RFC 5944 4.6)
+GRATUITOUS_ARPS = 3  # broadcasts are not repeated by anyone else
+GRATUITOUS_GAP_MS = 1000
+LINK_RETRY_MS = 2000  # a device that is not there yet is tried again
+
 # Revocation (RFC 3543)
 REVOCATION_GAP_MS = 1000  # 3.3: one a second at most; doubled each time
 REVOCATION_TRIES = 5  # half a minute: after that the lifetime ends the binding at the other side

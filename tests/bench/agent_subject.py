@@ -18,7 +18,9 @@ from careof.agent.home_agent import HomeAgent
 from careof.crypt import soft
 from careof.wire import mip, mip_extensions, tunneld
 
-Agent = namedtuple("Agent", "name address lifetime_max_s packet_size max_bindings udp_tunnelling keepalive_s")
+Agent = namedtuple(
+    "Agent", "name address lifetime_max_s packet_size max_bindings udp_tunnelling keepalive_s home_device"
+)
 Node = namedtuple("Node", "name home_address mobile_network association")
 Association = namedtuple("Association", "name spi algorithm key replay")
 
@@ -57,8 +59,8 @@ class Bench:
             associations[name] = Association(name, 256, ALGORITHM, KEY, "timestamps")
             self.keys.add_key(name, ALGORITHM, KEY)
             sections.append(Node("n%d" % number, self.home(number), (), (name,)))
-        agent = Agent("bench", ADDRESS, 1800, 1400, nodes, True, 110)
-        self.agent = HomeAgent(events.AgentOptions(agent, sections, associations), self.random, 1)
+        agent = Agent("bench", ADDRESS, 1800, 1400, nodes, True, 110, None)
+        self.agent = HomeAgent(events.AgentOptions(agent, sections, [], associations), self.random, 1)
         self.now_ms = 0
         self.sent = self.number = 0
         self.agent.handle(events.WallClock(UNIX_MS), 0)

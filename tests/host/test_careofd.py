@@ -190,13 +190,16 @@ class Stranger:
         self.socket.sendto(data, (AGENT_ADDRESS, 434))
 
     def reply_to(self, data):
-        """The code of the reply, or None: silence. No reply is longer than what it answers: no amplifier."""
+        """The code of the reply, or None: silence. No refusal is longer than what it answers: no amplifier.
+
+        A request that was granted had the key; its reply may list networks.
+        """
         self.say(data)
         try:
             reply = self.socket.recv(2000)
         except TimeoutError:
             return None
-        assert len(reply) <= len(data)
+        assert reply[1] == 0 or len(reply) <= len(data)
         return mip.unpack(reply).message.code
 
     def where_the_branch_is(self):

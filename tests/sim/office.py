@@ -26,7 +26,11 @@ Router = namedtuple(
 )
 UplinkSection = namedtuple("UplinkSection", "name device preference association hysteresis_s")
 AssociationSection = namedtuple("AssociationSection", "name spi algorithm key replay")
-Agent = namedtuple("Agent", "name address lifetime_max_s packet_size max_bindings udp_tunnelling keepalive_s")
+Agent = namedtuple(
+    "Agent",
+    "name address lifetime_max_s packet_size max_bindings udp_tunnelling keepalive_s"
+    " home_device interval_ms prefix_lengths",
+)
 Node = namedtuple("Node", "name home_address mobile_network association")
 
 HOME, LAN, LAPTOP = bytes((10, 77, 0, 2)), (bytes((10, 77, 1, 0)), 24), bytes((10, 77, 1, 5))
@@ -80,11 +84,14 @@ def agent_options(algorithm="hmac-md5", replay="timestamps", **changes):
         "max_bindings": 1000,
         "udp_tunnelling": True,
         "keepalive_s": 110,
+        "home_device": None,
+        "interval_ms": 1000,
+        "prefix_lengths": True,
     }
     values.update(changes)
     sections = associations(algorithm, replay)
     node = Node("branch", HOME, (LAN,), tuple(sorted(sections)))
-    return AgentOptions(Agent(**values), [node], sections)
+    return AgentOptions(Agent(**values), [node], [], sections)
 
 
 class Office:

@@ -896,7 +896,7 @@ def test_our_home_agent_at_the_other_end():
     node = options.nodes[0]._replace(association=("node",)) if hasattr(options.nodes[0], "_replace") else None
     if node is None:
         node = type(options.nodes[0])("branch", HOME, options.nodes[0].mobile_network, ("node",))
-    role = HomeAgent(events.AgentOptions(options.agent, [node], sections), Chance(2).octets, 1)
+    role = HomeAgent(events.AgentOptions(options.agent, [node], [], sections), Chance(2).octets, 1)
     foreign = Foreign()
     waiting, sent, held = [events.WallClock(UNIX_MS), events.Start()], [], {}
     foreign.ask(foreign.request(flags=mip.FLAG_T))

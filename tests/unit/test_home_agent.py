@@ -2,7 +2,8 @@
 
 from careof.agent import events
 from careof.agent import home_agent as module
-from careof.agent.home_agent import Allowance, HomeAgent
+from careof.agent.allowance import Allowance
+from careof.agent.home_agent import HomeAgent
 from careof.crypt.soft import SoftProvider
 from careof.limits import PENDING_MAX, REFUSALS_PER_S, UPLINK_RETRY_MS
 from careof.wire import mip, mip_extensions, tunneld
@@ -25,6 +26,7 @@ class Agent:
         for section in self.options.associations.values():
             self.keys.add_key(section.name, section.algorithm, section.key)
         self.sent, self.held, self.counts, self.saved = [], {}, {}, {}
+        self.sent_octets = []
         self.others = []
         self._serial = 0
         self.tell(events.WallClock(UNIX_MS))
@@ -41,10 +43,11 @@ class Agent:
                     waiting.append(events.Authenticated(action.token, octets))
                 elif isinstance(action, events.Send):
                     self.sent.append((action.destination, action.port, mip.unpack(action.data).message))
+                    self.sent_octets.append(action.data)
                 elif isinstance(action, events.Hold):
                     self.held[action.key] = action.message
                 elif isinstance(action, events.Release):
-                    del self.held[action.key]
+                    self.held.pop(action.key, None)
                 elif isinstance(action, events.Count):
                     self.counts[action.name] = self.counts.get(action.name, 0) + 1
                 elif isinstance(action, events.Save):
@@ -217,7 +220,7 @@ def test_unanswered_questions_are_bounded_and_forgotten():
     for _ in range(PENDING_MAX):
         agent.role.handle(events.Datagram(1, CARE_OF, 434, AGENT, 64, agent.request()), 0)
     full = agent.role.handle(events.Datagram(1, CARE_OF, 434, AGENT, 64, agent.request()), 100)
-    assert full == [events.Count("request_too_many")]
+    assert full == [events.Count("questions_too_many")]
     later = agent.role.handle(events.Datagram(1, CARE_OF, 434, AGENT, 64, agent.request()), 5000)
     assert isinstance(later[0], events.Verify)
 
@@ -252,7 +255,7 @@ def test_damaged_state_is_left_out():
 def test_status_lists_so_many_and_counts_all():
     nodes = [Node("n%d" % n, bytes((10, 78, 0, n)), (), ("branch-wan",)) for n in range(8)]
     kept = agent_options()
-    agent = Agent(type(kept)(kept.agent, nodes, kept.associations)).started()
+    agent = Agent(type(kept)(kept.agent, nodes, [], kept.associations)).started()
     for node in nodes:
         agent.datagram(agent.request(home=node.home_address))
     before, module.STATUS_ROWS_MAX = module.STATUS_ROWS_MAX, 5

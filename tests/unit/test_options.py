@@ -78,7 +78,7 @@ def test_a_router_with_its_defaults():
 
 def test_a_home_agent_with_its_nodes():
     configuration = read(AGENT)
-    [(agent, nodes, associations)] = options.agents(configuration)
+    [(agent, nodes, _, associations)] = options.agents(configuration)
     assert (agent.lifetime_max_s, agent.max_bindings, agent.udp_tunnelling) == (1800, 1000, True)
     assert [node.name for node in nodes] == ["branch"] and list(associations) == ["main"]
 

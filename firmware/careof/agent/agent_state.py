@@ -8,6 +8,7 @@ bounded share of the time. Expiries are saved by the wall clock, the only one th
 from ..limits import LIFETIME_INFINITE_S, SAVE_GAP_MS, SAVE_SHARDS, SAVE_SOON_MS, SAVE_WORK_MS
 from ..proto.bindings import Binding, Wish
 from .events import Count, Log, Save
+from .home_requests import Revocable
 
 
 class AgentState:
@@ -57,10 +58,11 @@ class AgentState:
         """Take over what Save kept. What the configuration does not have any more is left out."""
         restored = 0
         try:
-            for home, guards, bindings in event.value:
+            for home, guards, bindings, routed in event.value:
                 node = self._agent.nodes.find(bytes.fromhex(home))
                 if node is not None:
                     self._restore_node(node, guards, bindings, now_ms)
+                    self._restore_routed(node, routed)
                     restored += 1
         except (ValueError, TypeError, KeyError, IndexError) as e:
             text = "%s cannot be read (%s): nodes register again" % (event.name, e)
@@ -79,8 +81,11 @@ class AgentState:
             expires_ms = None if infinite else b.expires_ms + self.unix_offset_ms
             number = self._agent.paths.number_of(b)
             end = [b.kind, b.peer.hex(), b.port, b.reverse]
-            bindings.append([b.care_of.hex(), b.spi, end, expires_ms, number])
-        return [node.home_address.hex(), guards, bindings]
+            bindings.append([b.care_of.hex(), b.spi, end, expires_ms, number, _revocable_row(b.revocable)])
+        routed = None
+        if node.routed != node.networks:
+            routed = [[address.hex(), length] for address, length in node.routed]
+        return [node.home_address.hex(), guards, bindings, routed]
 
     def _restore_node(self, node, guards, bindings, now_ms):
         for spi, replay, value in guards:
@@ -88,9 +93,10 @@ class AgentState:
             if association is not None and association.replay == replay:
                 association.guard.restore(value)
         lifetime_max_ms = self._agent.bindings.lifetime_max_s * 1000
-        for care_of, spi, (kind, peer, port, reverse), expires_ms, number in bindings:
+        for care_of, spi, (kind, peer, port, reverse), expires_ms, number, revocable in bindings:
             wish = Wish(bytes.fromhex(care_of), spi, 0, False, kind, bytes.fromhex(peer), port, reverse)
             binding = Binding(wish)
+            binding.revocable = self._restore_revocable(revocable)
             # A wall clock that was set back in between must not prolong anything.
             left_ms = LIFETIME_INFINITE_S * 1000
             if expires_ms is not None:
@@ -99,3 +105,27 @@ class AgentState:
             if left_ms > 0 and spi in node.associations:
                 self._agent.bindings.adopt(node, binding, left_ms, now_ms)
                 self._agent.paths.take_number(binding, number)
+
+    @staticmethod
+    def _restore_routed(node, routed):
+        """Of what the router asked for, what it may still have (RFC 5177)."""
+        if routed is not None:
+            asked = [(bytes.fromhex(address), length) for address, length in routed]
+            node.routed = tuple([prefix for prefix in asked if prefix in node.networks])
+
+    def _restore_revocable(self, row):
+        """None if the other end is an agent that we share no association with any more."""
+        if row is None:
+            return None
+        inform, timestamp, address, port, by_peer = row
+        peer = self._agent.peers.get(bytes.fromhex(address))
+        if by_peer and peer is None:
+            return None
+        return Revocable(inform, timestamp, bytes.fromhex(address), port, peer if by_peer else None)
+
+
+def _revocable_row(revocable):
+    if revocable is None:
+        return None
+    inform, timestamp, address, port, peer = revocable
+    return [inform, timestamp, address.hex(), port, peer is not None]

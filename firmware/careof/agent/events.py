@@ -19,7 +19,7 @@ from collections import namedtuple
 
 # -- Options: sections of `system.options`; associations: {name: section} ---------------------------
 RouterOptions = namedtuple("RouterOptions", "router uplinks associations")  # uplinks: in the router's order
-AgentOptions = namedtuple("AgentOptions", "agent nodes associations")
+AgentOptions = namedtuple("AgentOptions", "agent nodes peers associations")
 ForeignOptions = namedtuple("ForeignOptions", "agent peers visitors associations")
 
 # -- Events ---------------------------------------------------------------------------------------

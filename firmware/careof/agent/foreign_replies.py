@@ -8,9 +8,9 @@ and the home agent is told by a revocation if it understands that.
 """
 
 from ..proto import visiting
+from ..proto.kinds import kind_of, udp_kind_of
 from ..wire import ipv4, mip, mip_codes, mip_extensions
 from .events import Count, Log
-from .kinds import kind_of, udp_kind_of
 from .visitors import Visitor, name_of, text_of
 
 

@@ -1,11 +1,10 @@
 """The home agent's role (RFC 5944 section 3.8): requests in, replies and tunnels out.
 
-    Datagram --unpack--> node and association? --Verify--> fresh? --admit--> bindings --Authenticate--> Send
+    Datagram --request--> authentic, fresh, admitted --> bindings, paths --> Send       agent.home_requests
+    Datagram --revocation--> authentic, later --> the binding ends                      agent.home_revocation
+    Link, Frame --> advertisements, ARP for who is away                                 agent.home_link
 
-Each arrow may end the matter, under a name that is counted. Nothing is believed, kept or answered
-before the authenticator was verified; what is not from a configured node or has no known association
-is dropped without a word (3.8.2.1 a). A false authenticator is answered with 131 and a stale
-identification with 133, both at a bounded rate.
+What is not from a configured node or has no known association is dropped without a word (3.8.2.1 a).
 
 What tunneld should hold for a node is said before the reply is sent, so that packets that follow the
 reply find their tunnel.
@@ -16,30 +15,19 @@ restored at the start, the same tunnels and routes are held again under their ol
 of the last moment may be missing: then its node's probes go unanswered, and it registers again.
 """
 
-from collections import namedtuple
-
-from ..limits import (
-    MIP_PORT,
-    PENDING_MAX,
-    QUESTION_FORGOTTEN_MS,
-    REFUSALS_PER_S,
-    STATUS_ROWS_MAX,
-    UPLINK_RETRY_MS,
-)
-from ..proto import admission
-from ..proto.bindings import Bindings, Wish
-from ..wire import ipv4, mip, mip_codes, mip_extensions, tunneld
+from ..limits import MIP_PORT, STATUS_ROWS_MAX, UPLINK_RETRY_MS
+from ..proto.bindings import Bindings
+from ..proto.revocation import Stamps
+from ..wire import ipv4, mip, tunneld
 from ..wire.reader import Malformed
 from . import events
 from .agent_state import AgentState
-from .allowance import Allowance
-from .events import Authenticate, Count, Hold, Log, Release, Send, Settled, Stop, Verify
+from .events import Count, Hold, Log, Release, Settled, Stop
+from .home_requests import Requests
+from .home_revocation import Revocations
 from .nodes import Nodes
 from .paths import AgentPaths
-
-AUTHENTICATION_FAILED, IDENTIFICATION_MISMATCH = 131, 133
-
-_Question = namedtuple("_Question", "at_ms node association message source port uplink")
+from .questions import Questions
 
 
 class HomeAgent:
@@ -55,18 +43,24 @@ class HomeAgent:
         self.paths = AgentPaths(first_number + 1, self.uplink, agent.packet_size)
         self._state = AgentState(self)
         self._state.divide()
-        self._allowance = Allowance(REFUSALS_PER_S)
-        self._unix_offset_ms = 0
-        self._questions = {}  # token -> _Question
-        self._token = 0
+        self.unix_offset_ms = 0
+        self.peers = peers_of(options)
+        self.questions = Questions()
+        self.stamps = Stamps()
+        self.requests, self.revocations = Requests(self), Revocations(self)
+        self.home_link = None
+        if agent.home_device is not None:
+            from .home_link import HomeLink
+
+            self.home_link = HomeLink(self, first_number, random)
         self._retry_ms = None  # when to ask again for the uplink that tunneld refused
         self._refusal = None  # the last one's text: it is told once
 
     def deadline(self):
         """When to call handle(Late(), now), in ms, or None."""
         soonest_ms = self._retry_ms
-        for part in (self.bindings, self.paths, self._state):
-            at_ms = part.deadline()
+        for part in (self.bindings, self.paths, self._state, self.revocations, self.home_link):
+            at_ms = part.deadline() if part is not None else None
             if at_ms is not None and (soonest_ms is None or at_ms < soonest_ms):
                 soonest_ms = at_ms
         return soonest_ms
@@ -76,7 +70,7 @@ class HomeAgent:
         rule = RULES.get(type(event))
         return rule(self, event, now_ms) if rule else []
 
-    # -- Requests
+    # -- Messages
 
     def _datagram_arrived(self, event, now_ms):
         if event.uplink != self.uplink:
@@ -84,168 +78,65 @@ class HomeAgent:
         try:
             received = mip.unpack(event.data)
         except Malformed as e:
-            return self._dropped("request_malformed", str(e), event)
-        message, proof = received.message, received.authentication
-        if not isinstance(message, mip.RegistrationRequest):
-            return self._dropped("not_a_request", "", event)
-        node = self.nodes.find(message.home_address)
-        if node is None:
-            return self._dropped("request_unknown_node", "", event)
-        if proof is None:
-            return self._dropped("request_not_authenticated", "", event)
-        association = node.associations.get(proof.spi)
-        if association is None:
-            return self._dropped("request_unknown_spi", "SPI %d" % proof.spi, event)
-        if len(self._questions) >= PENDING_MAX and not self._forgot_questions(now_ms):
-            return [Count("request_too_many")]
-        token = self._ask(
-            _Question(now_ms, node, association, message, event.source, event.source_port, event.uplink)
-        )
-        return [Verify(token, association.key, received.protected, proof.authenticator)]
+            return self.dropped("request_malformed", str(e), event)
+        rule = MESSAGES.get(type(received.message))
+        if rule is None:
+            return self.dropped("not_a_request", "", event)
+        return rule(self, received, event, now_ms)
 
     def _verified(self, event, now_ms):
-        question = self._questions.pop(event.token, None)
-        if question is None:
-            return []
-        if not event.genuine:
-            return self._forged(question, now_ms)
-        request, association = question.message, question.association
-        unix_ms = now_ms + self._unix_offset_ms
-        if association.guard.lets_in(request.identification, unix_ms):
-            return self._fresh(question, now_ms)
-        if association.repeats(request, question.source, question.port):
-            answer = self._repeated(question, now_ms)
-            if answer is not None:
-                return answer
-        return self._stale(question, now_ms, unix_ms)
-
-    def _fresh(self, question, now_ms):
-        """Genuine and never seen: from here on the request is believed."""
-        node, association, request = question.node, question.association, question.message
-        verdict = self._judge(question)
-        code, lifetime_s, actions = verdict.code, 0, []
-        if code == admission.ACCEPTED and not verdict.no_change:
-            wish = Wish(
-                request.care_of_address,
-                association.spi,
-                request.lifetime_s,
-                bool(request.flags & mip.FLAG_S),
-                verdict.kind,
-                verdict.peer,
-                verdict.port,
-                bool(request.flags & mip.FLAG_T),
-            )
-            outcome = self.bindings.register(node, wish, now_ms)
-            code, lifetime_s = outcome.code, outcome.lifetime_s
-            if outcome.changed:
-                actions = self.paths.changed(node, now_ms)
-                actions.append(Log("info", "binding", node.describe()))
-            elif code == admission.ACCEPTED:
-                actions = self.paths.renewed(node, now_ms)
-        elif verdict.no_change:
-            lifetime_s = min(request.lifetime_s, self.bindings.lifetime_max_s)
-        identification = association.took(request, question.source, question.port, code)
-        self._state.touched(node, now_ms)
-        if code != admission.ACCEPTED:
-            actions.append(Log("notice", "refused", "%s: %s" % (node.text, mip_codes.describe_code(code))))
-        actions.append(Count("reply_%d" % code))
-        return actions + self._reply(question, code, lifetime_s, identification, verdict, now_ms)
-
-    def _repeated(self, question, now_ms):
-        """The same request again (its reply was lost): the same answer, and no longer a lifetime.
-
-        None if what was granted is gone by now: then it is as stale as any other.
-        """
-        association, request = question.association, question.message
-        verdict, code, lifetime_s = self._judge(question), association.last_code, 0
-        if code == admission.ACCEPTED and request.lifetime_s:
-            lifetime_s = min(request.lifetime_s, self.bindings.lifetime_max_s)
-            if not verdict.no_change:
-                left = [
-                    b.left_s(now_ms) for b in question.node.bindings if b.care_of == request.care_of_address
-                ]
-                if not left:
-                    return None
-                lifetime_s = min(lifetime_s, max(left))
-        identification = association.guard.again(request.identification)
-        actions = [Count("request_repeated")]
-        return actions + self._reply(question, code, lifetime_s, identification, verdict, now_ms)
-
-    def _forged(self, question, now_ms):
-        actions = [Count("request_false_authenticator")]
-        if self._allowance.take(now_ms):
-            text = "%s: false authenticator from %s" % (
-                question.node.text,
-                ipv4.address_text(question.source),
-            )
-            actions.append(Log("warning", "security", text))
-            identification = question.message.identification
-            actions += self._refuse(question, AUTHENTICATION_FAILED, identification, now_ms)
-        return actions
-
-    def _stale(self, question, now_ms, unix_ms):
-        actions = [Count("request_stale")]
-        association = question.association
-        if association.may_refuse(now_ms):
-            actions.append(Log("notice", "security", question.node.text + ": identification does not fit"))
-            identification = association.guard.mismatch(question.message.identification, unix_ms)
-            actions += self._refuse(question, IDENTIFICATION_MISMATCH, identification, now_ms)
-        return actions
-
-    def _refuse(self, question, code, identification, now_ms):
-        return self._reply(question, code, 0, identification, admission.refusal(code), now_ms)
-
-    def _judge(self, question):
-        agent = self.agent
-        return admission.judge(
-            question.message, question.source, question.port, agent.address, agent.udp_tunnelling
-        )
-
-    def _reply(self, question, code, lifetime_s, identification, verdict, now_ms):
-        extensions = []
-        if verdict.udp is not None and code == admission.ACCEPTED and question.message.lifetime_s:
-            reply_code = (
-                mip_extensions.UDP_TUNNEL_WILL_DO if verdict.udp else mip_extensions.UDP_TUNNEL_DECLINED
-            )
-            keepalive_s = self.agent.keepalive_s if verdict.udp else 0
-            extensions.append(mip_extensions.UdpTunnelReply(reply_code, verdict.forced, keepalive_s))
-        request, association = question.message, question.association
-        reply = mip.RegistrationReply(
-            code, lifetime_s, request.home_address, self.agent.address, identification, extensions
-        )
-        data = mip.pack_to_sign(reply, association.spi, association.authenticator_size)
-        token = self._ask(
-            _Question(now_ms, None, None, data, question.source, question.port, question.uplink)
-        )
-        return [Authenticate(token, association.key, data)]
+        return self.questions.verified(event, now_ms)
 
     def _authenticated(self, event, now_ms):
-        question = self._questions.pop(event.token, None)
-        if question is None:
-            return []
-        data = question.message + event.authenticator
-        return [Send(question.uplink, question.source, question.port, data)]
+        return self.questions.authenticated(event, now_ms)
 
-    def _ask(self, question):
-        self._token = (self._token + 1) & 0x3FFFFFFF
-        self._questions[self._token] = question
-        return self._token
-
-    def _forgot_questions(self, now_ms):
-        """Drop the questions that were never answered; is there room now?"""
-        old = [t for t, q in self._questions.items() if now_ms - q.at_ms > QUESTION_FORGOTTEN_MS]
-        for token in old:
-            del self._questions[token]
-        return bool(old)
-
-    def _dropped(self, name, why, event):
+    @staticmethod
+    def dropped(name, why, event):
+        """Not worth an answer: counted, and told to whoever debugs."""
         source = ipv4.address_text(event.source)
         return [Count(name), Log("debug", name, "from %s: %s" % (source, why) if why else "from " + source)]
+
+    # -- Bindings
+
+    def bindings_changed(self, node, before, now_ms):
+        """After a request, what it ended without the other end's doing; and the home link."""
+        actions = []
+        for binding in before:
+            if binding not in node.bindings and node.bindings:
+                actions += self.revocations.ended(node, binding, False, now_ms)  # it moved
+        if bool(before) != bool(node.bindings) and self.home_link is not None:
+            actions += self.home_link.bindings_changed(node, now_ms)
+        return actions
+
+    def revoke(self, node, now_ms):
+        """An administrator ends all bindings of a node."""
+        actions, ended = [], list(node.bindings)
+        self.bindings.forget(node)
+        for binding in ended:
+            actions += self.revocations.ended(node, binding, True, now_ms)
+        return self._ended(node, ended, now_ms) + actions
+
+    def drop_binding(self, node, binding, now_ms):
+        """This one ended at its other end."""
+        before = list(node.bindings)
+        self.bindings.drop(node, binding)
+        return self._ended(node, before, now_ms)
+
+    def _ended(self, node, before, now_ms):
+        self.touched(node, now_ms)
+        actions = self.paths.changed(node, now_ms) + [Log("notice", "binding", node.describe())]
+        if not node.bindings and before and self.home_link is not None:
+            actions += self.home_link.bindings_changed(node, now_ms)
+        return actions
+
+    def touched(self, node, now_ms):
+        """Something of the node changed: it is saved before long."""
+        self._state.touched(node, now_ms)
 
     # -- Life
 
     def _wall_clock_set(self, event, now_ms):
-        self._unix_offset_ms = event.offset_ms
+        self.unix_offset_ms = event.offset_ms
         self._state.unix_offset_ms = event.offset_ms
         return []
 
@@ -277,9 +168,29 @@ class HomeAgent:
             actions.append(self._open())
         for node in self.bindings.expire(now_ms):
             actions += self.paths.changed(node, now_ms)
+            if not node.bindings and self.home_link is not None:
+                actions += self.home_link.bindings_changed(node, now_ms)
             actions += [Count("binding_expired"), Log("notice", "binding", node.describe() + " (expired)")]
             self._state.touched(node, now_ms)
+        if self.home_link is not None:
+            actions += self.home_link.due(now_ms)
+        actions += self.revocations.due(now_ms)
         return actions + self.paths.graces_over(now_ms) + self._state.due(now_ms)
+
+    def _link_changed(self, event, now_ms):
+        if self.home_link is None:
+            return []
+        actions = self.home_link.link_changed(event, now_ms)
+        for node in self.nodes:
+            if node.bindings and event.device == self.home_link.device:
+                actions += self.home_link.bindings_changed(node, now_ms)
+        return actions
+
+    def _link_is_up(self, event, now_ms):
+        return self.home_link.link_is_up(event, now_ms) if self.home_link is not None else []
+
+    def _frame_came(self, event, now_ms):
+        return self.home_link.frame_came(event, now_ms) if self.home_link is not None else []
 
     def _restored(self, event, now_ms):
         return self._state.restore(event, now_ms)
@@ -287,13 +198,21 @@ class HomeAgent:
     def _reconfigured(self, event, now_ms):
         """Take over what changed; a node that is still there keeps its bindings."""
         agent, delivered = event.options.agent, self._delivered()
+        self.peers = peers_of(event.options)
         resized, self.agent = agent.packet_size != self.agent.packet_size, agent
         self.bindings.bindings_max, self.bindings.lifetime_max_s = agent.max_bindings, agent.lifetime_max_s
         gone, moved = self.nodes.configure(event.options)
         actions = []
+        if self.home_link is not None or agent.home_device is not None:
+            actions += self._home_link_reconfigured(agent)
         for node in gone:
+            ended = list(node.bindings)
             self.bindings.forget(node)
+            for binding in ended:
+                actions += self.revocations.ended(node, binding, True, now_ms)
             actions += self.paths.forget(node)
+            if ended and self.home_link is not None:
+                actions += self.home_link.bindings_changed(node, now_ms)
         for node, networks in moved:
             actions += self.paths.networks_changed(node, networks, now_ms)
         for node in self.nodes:
@@ -307,10 +226,19 @@ class HomeAgent:
             self._state.touched(node, now_ms)
         return actions + self._ground()
 
+    def _home_link_reconfigured(self, agent):
+        """Its advertisements follow; another device is too much of another agent."""
+        if self.home_link is None or self.home_link.device != agent.home_device:
+            return [Log("warning", "configuration", "home_device changed: restart careofd")]
+        self.home_link.advertiser.settings = agent
+        return []
+
     def _commanded(self, event, now_ms):
-        if event.name != "stop":
-            return []
-        return self._state.flush(now_ms) + [Stop()]
+        if event.name == "stop":
+            return self._state.flush(now_ms) + [Stop()]
+        if event.name == "revoke":
+            return self.revocations.commanded(event, now_ms)
+        return []
 
     def snapshot(self, now_ms):
         """What `careof status` shows of this role: plain JSON values, of so many bindings as it can."""
@@ -332,6 +260,10 @@ class HomeAgent:
     def _refused(self, event, now_ms):
         """Our address may not be there yet, when the machine has only just started: try again."""
         message, ours = event.message, False
+        if self.home_link is not None:
+            again = self.home_link.refused(message, now_ms)
+            if again:
+                return again + [Log("notice", "tunneld", "%s: %s" % (self.home_link.device, event.text))]
         if isinstance(message, tunneld.SetUplink):
             if message.uplink != self.uplink:
                 return []
@@ -347,7 +279,22 @@ class HomeAgent:
         return Hold(("uplink", self.uplink), uplink)
 
 
+def peers_of(options):
+    """{address: the section of the association that we share with the agent there}"""
+    return {
+        peer.address: options.associations[peer.association] for peer in options.peers if peer.association
+    }
+
+
+MESSAGES = {
+    mip.RegistrationRequest: lambda agent, *rest: agent.requests.arrived(*rest),
+    mip.Revocation: lambda agent, *rest: agent.revocations.arrived(*rest),
+    mip.RevocationAcknowledgment: lambda agent, *rest: agent.revocations.acknowledged(*rest),
+}
 RULES = {
+    events.Link: HomeAgent._link_changed,
+    events.LinkUp: HomeAgent._link_is_up,
+    events.Frame: HomeAgent._frame_came,
     events.Datagram: HomeAgent._datagram_arrived,
     events.Verified: HomeAgent._verified,
     events.Authenticated: HomeAgent._authenticated,

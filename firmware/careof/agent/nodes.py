@@ -5,9 +5,9 @@ still the same SPI, name and way of replay protection keeps its guard.
 """
 
 from ..crypt import ALGORITHMS
+from ..proto.kinds import NAMES
 from ..proto.replay import GUARDS
 from ..wire import ipv4
-from ..wire.tunneld import KIND_MIP_UDP
 
 REFUSAL_GAP_MS = 250  # between two replies 133 of one association: what is repaired in one round trip
 
@@ -54,13 +54,14 @@ class AgentAssociation:
 class AgentNode:
     """One mobile node, its bindings, and what tunneld holds for it (agent.paths)."""
 
-    __slots__ = ("associations", "bindings", "home_address", "name", "networks", "text", "uses")
+    __slots__ = ("associations", "bindings", "home_address", "name", "networks", "routed", "text", "uses")
 
     def __init__(self, section):
         self.name = section.name
         self.home_address = section.home_address
         self.text = ipv4.address_text(section.home_address)
         self.networks = tuple(section.mobile_network)
+        self.routed = self.networks  # those of them that it asked for last (RFC 5177)
         self.associations = {}
         self.bindings = []
         self.uses = []
@@ -76,7 +77,7 @@ class AgentNode:
                 "node": self.name,
                 "home_address": self.text,
                 "care_of": ipv4.address_text(b.care_of),
-                "tunnel": "mip-udp" if b.kind == KIND_MIP_UDP else "ipip",
+                "tunnel": NAMES[b.kind],
                 "peer": "%s:%d" % (ipv4.address_text(b.peer), b.port)
                 if b.port
                 else ipv4.address_text(b.peer),
@@ -122,7 +123,8 @@ class Nodes:
             if node is None:
                 node = AgentNode(section)
             elif node.networks != tuple(section.mobile_network):
-                moved.append((node, node.networks))
+                moved.append((node, node.routed))
+                node.routed = tuple(section.mobile_network)
             node.name, node.networks = section.name, tuple(section.mobile_network)
             self._nodes[_number(node.home_address)] = node
             self._associate(node, [options.associations[name] for name in section.association])

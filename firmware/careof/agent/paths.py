@@ -73,7 +73,7 @@ class _Use:
 class AgentPaths:
     """What the home agent's tunneld holds for its nodes.
 
-    A node has `home_address`, `networks`, `bindings` and, for use here alone, a list `uses`.
+    A node has `home_address`, `routed`, `bindings` and, for use here alone, a list `uses`.
     """
 
     def __init__(self, first_number, uplink, packet_size):
@@ -122,7 +122,7 @@ class AgentPaths:
     def networks_changed(self, node, before, now_ms):
         """There are other networks behind the node than before: sessions of those that stay go on."""
         actions = []
-        lost = [prefix for prefix in before if prefix not in node.networks]
+        lost = [prefix for prefix in before if prefix not in node.routed]
         for use in node.uses:
             if use.reverse:
                 actions += [release_inner(use.tunnel.number, prefix, ANYWHERE) for prefix in lost]
@@ -204,7 +204,7 @@ class AgentPaths:
 
     @staticmethod
     def _prefixes(node):
-        return ((node.home_address, 32),) + node.networks
+        return ((node.home_address, 32),) + node.routed
 
     @staticmethod
     def _end(binding):

@@ -8,10 +8,10 @@ half of the identification, and the home address or, if that is zero, the NAI (R
 import heapq
 
 from ..limits import LIFETIME_INFINITE_S, PENDING_REPLY_MS
+from ..proto import kinds
 from ..wire import ipv4, mip, mip_extensions
 from ..wire.reader import printable
 from ..wire.tunneld import FOREVER_S
-from . import kinds
 
 _NEVER_MS = 1 << 62
 

@@ -31,11 +31,23 @@ Outcome = namedtuple("Outcome", "code lifetime_s changed")  # changed: a binding
 class Binding:
     """One care-of address of a node."""
 
-    __slots__ = ("care_of", "due_ms", "entry", "expires_ms", "kind", "peer", "port", "reverse", "spi")
+    __slots__ = (
+        "care_of",
+        "due_ms",
+        "entry",
+        "expires_ms",
+        "kind",
+        "peer",
+        "port",
+        "reverse",
+        "revocable",
+        "spi",
+    )
 
     def __init__(self, wish):
         self.care_of, self.spi = wish.care_of, wish.spi
         self.kind, self.peer, self.port, self.reverse = wish.kind, wish.peer, wish.port, wish.reverse
+        self.revocable = None  # what was agreed on with its other end (agent.home_requests), or None
         self.expires_ms = 0
         self.due_ms = self.entry = None  # its entry of the heap
 
@@ -135,6 +147,11 @@ class Bindings:
         """The node is not served any more."""
         self.count -= len(node.bindings)
         node.bindings[:] = []
+
+    def drop(self, node, binding):
+        """This binding ended at its other end."""
+        node.bindings.remove(binding)
+        self.count -= 1
 
     def drop_others(self, node, spis):
         """Bindings made with other associations than these end; were there any?"""

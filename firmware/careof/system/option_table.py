@@ -122,6 +122,18 @@ HomeAgent = _section(
     _option("max_bindings", whole(1, 100000), 1000, None, "bindings at a time, of all nodes together"),
     _option("udp_tunnelling", BOOLEAN, True, None, "serve nodes behind a NAT (RFC 3519)"),
     _option("keepalive_s", whole(10, 3600), 110, "s", "how often nodes behind a NAT keep its mapping alive"),
+    _option(
+        "home_device",
+        DEVICE,
+        None,
+        None,
+        "the home link: home addresses of its prefix are answered for by ARP while their nodes are away, and "
+        "the agent advertises itself there. Default: home networks are virtual",
+    ),
+    _option("interval_ms", whole(100, 1800000), 1000, "ms", "between advertisements on the home link"),
+    _option(
+        "prefix_lengths", BOOLEAN, True, None, "say the link's prefix length; all agents of a link or none"
+    ),
 )
 MobileNode = _section(
     "mobile_node",

@@ -362,10 +362,12 @@ def routers(configuration):
 
 
 def agents(configuration):
-    """[(home_agent, mobile nodes, {name: association that they use})]"""
+    """[(home_agent, mobile nodes, agent peers, {name: association that they use})]"""
     nodes = list(configuration.mobile_node)
+    peers = list(configuration.agent_peer)
     names = [name for node in nodes for name in node.association]
-    return [(agent, nodes, _some(configuration, names)) for agent in configuration.home_agent]
+    names += [peer.association for peer in peers if peer.association]
+    return [(agent, nodes, peers, _some(configuration, names)) for agent in configuration.home_agent]
 
 
 def foreign_agents(configuration):
@@ -390,6 +392,7 @@ def _with_care_of(agent, configuration):
 def devices(configuration):
     """The devices that matter, each once."""
     found = [uplink.device for uplink in configuration.uplink]
+    found += [agent.home_device for agent in configuration.home_agent if agent.home_device]
     for agent in configuration.foreign_agent:
         found += list(agent.device)
         if agent.uplink_device is not None:

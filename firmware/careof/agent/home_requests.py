@@ -1,0 +1,258 @@
+"""A home agent's way from a request to its reply (RFC 5944 3.8.2 and 3.8.3, 3024 4.3, 4721 3.4, 5177 6.3).
+
+    request --> known? --> the foreign agent's authentication --> the node's --> fresh? --> admitted
+            --> binding, tunnel --> reply, signed for the node --> signed for the foreign agent --> Send
+
+Each arrow may end the matter, under a name that is counted. Nothing is believed, kept or answered before
+the authenticators were verified. A false one is answered with 131 or 132 and a stale identification with
+133, both at a bounded rate. What the request asked of us for the foreign agent is answered behind the
+node's authentication.
+"""
+
+from collections import namedtuple
+
+from ..crypt import ALGORITHMS
+from ..limits import REFUSALS_PER_S
+from ..proto import admission, networks
+from ..proto.bindings import Wish
+from ..wire import ipv4, mip, mip_codes, mip_extensions
+from .allowance import Allowance
+from .events import Count, Log, Send
+
+AUTHENTICATION_FAILED, AGENT_AUTHENTICATION_FAILED, IDENTIFICATION_MISMATCH = 131, 132, 133
+
+# One request as it came. peer: the section of the association that we share with its sender, or None.
+Asked = namedtuple("Asked", "received source port node association peer")
+# What a binding's end and we agreed on about revocation: where to, and whose key (peer as above).
+Revocable = namedtuple("Revocable", "inform timestamp address port peer")
+
+
+class Requests:
+    """Of one home agent, `agent`: its nodes, bindings, paths, peers and questions."""
+
+    def __init__(self, agent):
+        self._agent = agent
+        self._allowance = Allowance(REFUSALS_PER_S)
+
+    def arrived(self, received, event, now_ms):
+        agent, message, proof = self._agent, received.message, received.authentication
+        node = agent.nodes.find(message.home_address)
+        if node is None:
+            return agent.dropped("request_unknown_node", "", event)
+        if proof is None:
+            return agent.dropped("request_not_authenticated", "", event)
+        association = node.associations.get(proof.spi)
+        if association is None:
+            return agent.dropped("request_unknown_spi", "SPI %d" % proof.spi, event)
+        peer = agent.peers.get(event.source)
+        asked = Asked(received, event.source, event.source_port, node, association, peer)
+        if peer is None:
+            return self._authenticate(asked, now_ms)
+        return self._authenticate_agent(asked, now_ms)
+
+    def _authenticate_agent(self, asked, now_ms):
+        """3.8.2.1 b: if it shares an association with us, exactly one foreign-home authentication."""
+        proof, peer = asked.received.agent_authentication, asked.peer
+        if type(proof) is not mip_extensions.ForeignHomeAuthentication or proof.spi != peer.spi:
+            return self._forged(asked, AGENT_AUTHENTICATION_FAILED, now_ms)
+
+        def then(genuine, now_ms):
+            if genuine:
+                return self._authenticate(asked, now_ms)
+            return self._forged(asked, AGENT_AUTHENTICATION_FAILED, now_ms)
+
+        signed = asked.received.agent_protected
+        return self._agent.questions.verify(peer.name, signed, proof.authenticator, then, now_ms)
+
+    def _authenticate(self, asked, now_ms):
+        def then(genuine, now_ms):
+            if genuine:
+                return self._genuine(asked, now_ms)
+            return self._forged(asked, AUTHENTICATION_FAILED, now_ms)
+
+        received = asked.received
+        authenticator = received.authentication.authenticator
+        questions = self._agent.questions
+        return questions.verify(asked.association.key, received.protected, authenticator, then, now_ms)
+
+    def _genuine(self, asked, now_ms):
+        request, association = asked.received.message, asked.association
+        unix_ms = now_ms + self._agent.unix_offset_ms
+        if association.guard.lets_in(request.identification, unix_ms):
+            return self._fresh(asked, now_ms)
+        if association.repeats(request, asked.source, asked.port):
+            answer = self._repeated(asked, now_ms)
+            if answer is not None:
+                return answer
+        return self._stale(asked, now_ms, unix_ms)
+
+    # -- What it asks for
+
+    def _fresh(self, asked, now_ms):
+        """Genuine and never seen: from here on the request is believed."""
+        agent, node, request = self._agent, asked.node, asked.received.message
+        verdict = self._judge(asked)
+        code, lifetime_s, actions = verdict.code, 0, []
+        wanted = networks.judge(request, node.networks)
+        if code == admission.ACCEPTED:
+            code = wanted.code
+        if code == admission.ACCEPTED and verdict.no_change:
+            lifetime_s = min(request.lifetime_s, agent.bindings.lifetime_max_s)
+        elif code == admission.ACCEPTED:
+            code, lifetime_s, actions = self._bind(asked, verdict, wanted, now_ms)
+        identification = asked.association.took(request, asked.source, asked.port, code)
+        agent.touched(node, now_ms)
+        if code != admission.ACCEPTED:
+            actions.append(Log("notice", "refused", "%s: %s" % (node.text, mip_codes.describe_code(code))))
+        actions.append(Count("reply_%d" % code))
+        return actions + self._reply(asked, code, lifetime_s, identification, verdict, now_ms)
+
+    def _bind(self, asked, verdict, wanted, now_ms):
+        agent, node, request = self._agent, asked.node, asked.received.message
+        wish = Wish(
+            request.care_of_address,
+            asked.association.spi,
+            request.lifetime_s,
+            bool(request.flags & mip.FLAG_S),
+            verdict.kind,
+            verdict.peer,
+            verdict.port,
+            bool(request.flags & mip.FLAG_T),
+        )
+        before, routed = list(node.bindings), node.routed
+        outcome = agent.bindings.register(node, wish, now_ms)
+        actions = []
+        if outcome.code == admission.ACCEPTED:
+            if request.lifetime_s:
+                node.routed = wanted.routed
+                self._note_revocable(asked, wish)
+            if outcome.changed:
+                actions = agent.paths.changed(node, now_ms)
+                actions.append(Log("info", "binding", node.describe()))
+            else:
+                actions = agent.paths.renewed(node, now_ms)
+            if node.routed != routed:
+                actions += agent.paths.networks_changed(node, routed, now_ms)
+            actions += agent.bindings_changed(node, before, now_ms)
+        return outcome.code, outcome.lifetime_s, actions
+
+    def _note_revocable(self, asked, wish):
+        """RFC 3543 3.2: both sides said it, under an authentication that the other can check."""
+        support, peer = self._revocation_support(asked)
+        for binding in asked.node.bindings:
+            if binding.is_meant_by(wish):
+                binding.revocable = None
+                if support is not None:
+                    binding.revocable = Revocable(
+                        support.inform, support.timestamp, asked.source, asked.port, peer
+                    )
+
+    def _revocation_support(self, asked):
+        """(what the request says of it, the peer that says it; None: the node itself), or (None, None)."""
+        received = asked.received
+        if received.message.flags & mip.FLAG_D:
+            return mip_extensions.find(received.message.extensions, mip_extensions.RevocationSupport), None
+        if asked.peer is None:
+            return None, None
+        return mip_extensions.find(received.unprotected, mip_extensions.RevocationSupport), asked.peer
+
+    def _repeated(self, asked, now_ms):
+        """The same request again (its reply was lost): the same answer, and no longer a lifetime.
+
+        None if what was granted is gone by now: then it is as stale as any other.
+        """
+        association, request = asked.association, asked.received.message
+        verdict, code, lifetime_s = self._judge(asked), association.last_code, 0
+        if code == admission.ACCEPTED and request.lifetime_s:
+            lifetime_s = min(request.lifetime_s, self._agent.bindings.lifetime_max_s)
+            if not verdict.no_change:
+                left = [b.left_s(now_ms) for b in asked.node.bindings if b.care_of == request.care_of_address]
+                if not left:
+                    return None
+                lifetime_s = min(lifetime_s, max(left))
+        identification = association.guard.again(request.identification)
+        actions = [Count("request_repeated")]
+        return actions + self._reply(asked, code, lifetime_s, identification, verdict, now_ms)
+
+    def _judge(self, asked):
+        agent = self._agent.agent
+        return admission.judge(asked.received, asked.source, asked.port, agent.address, agent.udp_tunnelling)
+
+    # -- Refusals
+
+    def _forged(self, asked, code, now_ms):
+        actions = [Count("request_false_authenticator")]
+        if self._allowance.take(now_ms):
+            text = "%s: false authenticator from %s" % (asked.node.text, ipv4.address_text(asked.source))
+            actions.append(Log("warning", "security", text))
+            actions += self._refuse(asked, code, asked.received.message.identification, now_ms)
+        return actions
+
+    def _stale(self, asked, now_ms, unix_ms):
+        actions = [Count("request_stale")]
+        association = asked.association
+        if association.may_refuse(now_ms):
+            actions.append(Log("notice", "security", asked.node.text + ": identification does not fit"))
+            identification = association.guard.mismatch(asked.received.message.identification, unix_ms)
+            actions += self._refuse(asked, IDENTIFICATION_MISMATCH, identification, now_ms)
+        return actions
+
+    def _refuse(self, asked, code, identification, now_ms):
+        return self._reply(asked, code, 0, identification, admission.refusal(code), now_ms)
+
+    # -- The reply
+
+    def _reply(self, asked, code, lifetime_s, identification, verdict, now_ms):
+        agent, request, association = self._agent, asked.received.message, asked.association
+        for_node, for_agent = self._reply_extensions(asked, code, verdict, now_ms)
+        reply = mip.RegistrationReply(
+            code, lifetime_s, request.home_address, agent.agent.address, identification, for_node
+        )
+        data = mip.pack_to_sign(reply, association.spi, association.authenticator_size)
+
+        def then(authenticator, now_ms):
+            whole = data + authenticator
+            for extension in for_agent:
+                whole += mip_extensions.pack_extension(extension)
+            return self._sign_for_agent(asked, whole, now_ms)
+
+        return agent.questions.sign(association.key, data, then, now_ms)
+
+    def _reply_extensions(self, asked, code, verdict, now_ms):
+        """What stands before and behind the node's authentication."""
+        request, for_node, for_agent = asked.received.message, [], []
+        if not (request.extensions or asked.received.unprotected or asked.node.networks):
+            return for_node, for_agent
+        challenge = mip_extensions.find(asked.received.unprotected, mip_extensions.Challenge)
+        if challenge is not None:
+            for_agent.append(challenge)  # RFC 4721 3.4
+        nai = mip_extensions.find(request.extensions, mip_extensions.Nai)
+        if nai is not None:
+            for_node.append(nai)  # RFC 2794 3: the foreign agent finds its request by it
+        for_node += networks.acknowledge(request, asked.node.networks, code)
+        if code != admission.ACCEPTED or not request.lifetime_s:
+            return for_node, for_agent
+        co_located = request.flags & mip.FLAG_D
+        if verdict.udp is not None:
+            answer = mip_extensions.UDP_TUNNEL_WILL_DO if verdict.udp else mip_extensions.UDP_TUNNEL_DECLINED
+            keepalive_s = self._agent.agent.keepalive_s if verdict.udp else 0
+            tunnel = mip_extensions.UdpTunnelReply(answer, verdict.forced, keepalive_s)
+            (for_node if co_located else for_agent).append(tunnel)
+        support, _ = self._revocation_support(asked)
+        if support is not None and not verdict.no_change:
+            stamp = self._agent.stamps.next(now_ms + self._agent.unix_offset_ms)
+            ours = mip_extensions.RevocationSupport(support.inform, stamp)
+            (for_node if co_located else for_agent).append(ours)
+        return for_node, for_agent
+
+    def _sign_for_agent(self, asked, data, now_ms):
+        agent, peer = self._agent, asked.peer
+        if peer is None:
+            return [Send(agent.uplink, asked.source, asked.port, data)]
+        size = ALGORITHMS[peer.algorithm].authenticator_size
+        data += mip_extensions.pack_head_to_sign(mip_extensions.FOREIGN_HOME, peer.spi, size)
+
+        def then(authenticator, now_ms):
+            return [Send(agent.uplink, asked.source, asked.port, data + authenticator)]
+
+        return agent.questions.sign(peer.name, data, then, now_ms)

@@ -1,0 +1,141 @@
+"""Revocation at a home agent (RFC 3543 4.2.2.1, 4.2.3.2): what foreign agents revoke here, and what we do.
+
+We tell the other end of a binding when it ends without that end's doing: an administrator removed it, or
+the node moved and asked for no simultaneous bindings. The other end is the foreign agent, under the
+association that we share, or a co-located node, under its own. I, where it was agreed on, asks that the
+node be told: not if it moved, it knows.
+"""
+
+from ..crypt import ALGORITHMS
+from ..proto.revocation import Binding, Revoked, Revoking, acknowledge, after
+from ..wire import ipv4, mip, mip_extensions
+from .events import Answer, Count, Log, Send
+
+
+class Revocations:
+    """Of one home agent, `agent`."""
+
+    def __init__(self, agent):
+        self._agent = agent
+        self._revoking = Revoking(mip.REVOKED_BY_HOME_AGENT, agent.stamps)
+        self._revoked = Revoked()
+
+    def deadline(self):
+        return self._revoking.deadline()
+
+    # -- By us
+
+    def ended(self, node, binding, inform, now_ms):
+        """A binding is no more, and its other end does not know."""
+        revocable = binding.revocable
+        if revocable is None:
+            return []
+        ended = Binding(node.home_address, self._agent.agent.address, binding.care_of, binding.expires_ms)
+        owner = (revocable.peer, node.associations.get(binding.spi))
+        inform = inform and revocable.inform
+        self._revoking.begin(ended, inform, revocable.address, revocable.port, owner, now_ms)
+        return self.due(now_ms)
+
+    def commanded(self, event, now_ms):
+        """`careof revoke HOME-ADDRESS`: all bindings of the node end, and their other ends hear of it."""
+        try:
+            home_address = ipv4.parse_address(event.arguments[0])
+        except (ValueError, IndexError):
+            return [Answer("revoke", {"error": "revoke: expected a home address"})]
+        node = self._agent.nodes.find(home_address)
+        if node is None or not node.bindings:
+            return [Answer("revoke", {"error": "revoke: %s has no binding here" % event.arguments[0]})]
+        return [Answer("revoke", node.text + " revoked")] + self._agent.revoke(node, now_ms)
+
+    def due(self, now_ms):
+        """What is to be sent (again) now."""
+        actions, unix_ms = [], now_ms + self._agent.unix_offset_ms
+        for message, address, port, owner in self._revoking.due(now_ms, unix_ms):
+            actions += [Count("revocation_sent")] + self._send(message, address, port, owner, now_ms)
+        return actions
+
+    def _send(self, message, address, port, owner, now_ms):
+        """owner: (the peer's section, the node's association): the first that is there signs."""
+        agent, (peer, association) = self._agent, owner
+        if peer is not None:
+            key, size = peer.name, ALGORITHMS[peer.algorithm].authenticator_size
+            data = mip.pack_to_sign(message, peer.spi, size, mip_extensions.FOREIGN_HOME)
+        elif association is not None:
+            key = association.key
+            data = mip.pack_to_sign(message, association.spi, association.authenticator_size)
+        else:
+            return []  # it is not configured any more
+
+        def then(authenticator, now_ms):
+            return [Send(agent.uplink, address, port, data + authenticator)]
+
+        return agent.questions.sign(key, data, then, now_ms)
+
+    # -- From the other end
+
+    def acknowledged(self, received, event, now_ms):
+        owner = self._revoking.awaits(received.message, event.source)
+        if owner is None:
+            return [Count("acknowledgment_not_awaited")]
+
+        def act(now_ms):
+            if self._revoking.acknowledged(received.message, event.source) is None:
+                return []
+            return [Count("revocation_acknowledged")]
+
+        return self._when_genuine(received, event, owner, act, now_ms)
+
+    def arrived(self, received, event, now_ms):
+        """A foreign agent revokes. A co-located node deregisters instead (4.2)."""
+        peer = self._agent.peers.get(event.source)
+        if peer is None:
+            return [Count("revocation_not_authenticated")]
+
+        def act(now_ms):
+            return self._believed(received.message, event, peer, now_ms)
+
+        return self._when_genuine(received, event, (peer, None), act, now_ms)
+
+    def _when_genuine(self, received, event, owner, act, now_ms):
+        peer, association = owner
+        if peer is not None:
+            key, spi, kind = peer.name, peer.spi, mip_extensions.ForeignHomeAuthentication
+            proof, signed = received.agent_authentication, received.agent_protected
+        else:
+            key, spi, kind = association.key, association.spi, mip_extensions.MobileHomeAuthentication
+            proof, signed = received.authentication, received.protected
+        if type(proof) is not kind or proof.spi != spi:
+            return [Count("revocation_not_authenticated")]  # 3.3: silently discarded
+
+        def then(genuine, now_ms):
+            if genuine:
+                return act(now_ms)
+            text = "a revocation message with a false authenticator from " + ipv4.address_text(event.source)
+            return [Count("revocation_false_authenticator"), Log("warning", "security", text)]
+
+        return self._agent.questions.verify(key, signed, proof.authenticator, then, now_ms)
+
+    def _believed(self, revocation, event, peer, now_ms):
+        agent = self._agent
+        if revocation.flags & mip.REVOKED_BY_HOME_AGENT:
+            return [Count("revocation_reflected")]  # 3.5
+        node = agent.nodes.find(revocation.home_address)
+        found = None
+        if node is not None and revocation.home_domain == agent.agent.address:
+            for binding in node.bindings:
+                if binding.care_of == revocation.foreign_domain and binding.revocable is not None:
+                    found = binding
+        if found is None:
+            if self._revoked.has(revocation, now_ms):
+                return self._acknowledge(revocation, event, peer, now_ms)
+            return [Count("revocation_of_nobody")]
+        if found.revocable.peer is not peer or not after(revocation.identifier, found.revocable.timestamp):
+            return [Count("revocation_stale")]
+        self._revoked.add(revocation, now_ms)
+        actions = [Count("revocation_taken")] + agent.drop_binding(node, found, now_ms)
+        return actions + self._acknowledge(revocation, event, peer, now_ms)
+
+    def _acknowledge(self, revocation, event, peer, now_ms):
+        # I: the node is to be told by whoever revoked; there is no reason here that it should not know.
+        message = acknowledge(revocation, True)
+        return self._send(message, event.source, event.source_port, (peer, None), now_ms)
