@@ -5,7 +5,7 @@ Mutations begin with messages that are right, so that most get past the first ch
 
 import struct
 
-from careof.wire import icmp, ipv4, mip, mip_extensions, netlink, tunneld
+from careof.wire import icmp, ipv4, link, mip, mip_extensions, netlink, router_discovery, tunneld, udp
 from careof.wire.reader import Malformed
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -87,6 +87,7 @@ def sample(kind):
     device = st.text("abcdefghijklmnopqrstuvwxyz0123456789.-", max_size=15)
     more = {
         "device": device,
+        "mac": st.binary(min_size=6, max_size=6),
         "list32": st.lists(U32, max_size=9).map(tuple),
         "octets": st.binary(max_size=60),
     }
@@ -135,6 +136,61 @@ def test_any_packet(data):
 def test_probes_are_read_back(source, destination, identifier, sequence, data):
     echo = icmp.Echo(icmp.ECHO_REQUEST, identifier, sequence, data)
     assert icmp.unpack_packet(icmp.pack_packet(source, destination, echo)) == (source, destination, echo)
+
+
+DATAGRAMS = st.builds(udp.Datagram, ADDRESS, U16, ADDRESS, U16, U8, st.binary(max_size=100))
+
+
+@given(DATAGRAMS)
+def test_datagrams_are_read_back(datagram):
+    assert udp.unpack(ipv4.unpack(udp.pack_packet(datagram))) == datagram
+
+
+@given(st.one_of(st.binary(max_size=100), mutated(DATAGRAMS.map(udp.pack_packet))))
+def test_any_datagram(data):
+    packet = read(ipv4.unpack, data)
+    if packet is not None:
+        read(udp.unpack, packet)
+        read(router_discovery.unpack, packet.payload)
+
+
+AGENTS = st.builds(
+    lambda sequence, lifetime_s, flags, care_of: router_discovery.Agent(
+        sequence, lifetime_s, flags & router_discovery.FLAGS | router_discovery.AGENT_F, tuple(care_of)
+    ),
+    U16,
+    U16,
+    U16,
+    st.lists(ADDRESS, min_size=1, max_size=4),
+)
+ADVERTISEMENTS = st.builds(
+    router_discovery.Advertisement,
+    st.sampled_from((0, 16)),
+    U16,
+    st.just([(b"\x0a\0\0\1", 0), (b"\x0a\0\0\2", -5)]),
+    st.none() | AGENTS,
+    st.none() | st.just((24, 16)),
+    st.none() | st.binary(min_size=1, max_size=20),
+)
+
+
+@given(ADVERTISEMENTS)
+def test_advertisements_are_read_back(message):
+    assert router_discovery.unpack(router_discovery.pack(message)) == message
+
+
+@given(mutated(ADVERTISEMENTS.map(router_discovery.pack)))
+def test_any_advertisement(data):
+    data = data[:2] + bytes(2) + data[4:]
+    data = data[:2] + ipv4.checksum(data).to_bytes(2, "big") + data[4:]  # past the checksum
+    read(router_discovery.unpack, data)
+
+
+@given(st.binary(max_size=40))
+def test_any_arp(data):
+    found = read(link.unpack_arp, data)
+    if found is not None:
+        assert link.pack_arp(found) == data[:28]
 
 
 def netlink_message(kind, body):
