@@ -1,6 +1,7 @@
 """The `careof` command: asks careofd over its status socket and prints for a person, or JSON.
 
-    careof [--run FOLDER] [--json] status | counters | reload | move UPLINK | stop
+    careof [--run FOLDER] [--json] status | counters | visitors | reload | move UPLINK |
+           revoke HOME_ADDRESS | stop
 
 Exit status: 0 done; 1 careofd said no; 2 wrong use; 3 careofd is not there.
 """
@@ -11,8 +12,19 @@ import sys
 
 RUN = "/var/run/careof"
 EXIT_REFUSED, EXIT_USE, EXIT_ABSENT = 1, 2, 3
-USAGE = "usage: careof [--run FOLDER] [--json] status | counters | reload | move UPLINK | stop\n"
-COMMANDS = {"status": 0, "counters": 0, "reload": 0, "move": 1, "stop": 0}  # name -> how many arguments
+USAGE = (
+    "usage: careof [--run FOLDER] [--json] status | counters | visitors | reload | move UPLINK | "
+    "revoke HOME_ADDRESS | stop\n"
+)
+COMMANDS = {
+    "status": 0,
+    "counters": 0,
+    "visitors": 0,
+    "reload": 0,
+    "move": 1,
+    "revoke": 1,
+    "stop": 0,
+}  # name -> how many arguments
 
 
 def ask(run_path, command, arguments):
