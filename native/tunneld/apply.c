@@ -488,6 +488,8 @@ static struct outcome apply_one(struct tunneld *tunneld, const struct message *m
         return replay_ended(tunneld);
     case MESSAGE_SET_TUNNEL:
         return set_tunnel(tunneld, &message->as.set_tunnel);
+    case MESSAGE_SET_LINK_TUNNEL:
+        return failed(objects_set_link_tunnel(tunneld, &message->as.set_link_tunnel));
     case MESSAGE_DROP_TUNNEL:
         return failed(objects_drop_tunnel(tunneld, message->as.drop_tunnel.tunnel));
     case MESSAGE_SET_PATH:

@@ -131,18 +131,22 @@ int helper_open_udp(const struct helper_place *place, const char **step)
 }
 
 /* At the network header, since the socket leaves the link-layer's out: unfragmented IPv4, and in it ICMP 9 or 10
- * (router advertisement and solicitation) or UDP to port 434. */
+ * (router advertisement and solicitation), an echo reply to a probe of ours, or UDP to port 434. */
 static bool attach_link_filter(int fd)
 {
     static struct sock_filter code[] = {
         BPF_STMT(BPF_LD | BPF_H | BPF_ABS, 6),
-        BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, 0x3fff, 10, 0), /* more fragments, or an offset */
+        BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, 0x3fff, 14, 0), /* more fragments, or an offset */
         BPF_STMT(BPF_LDX | BPF_B | BPF_MSH, 0),              /* X: the size of the header */
         BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 9),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, IPPROTO_ICMP, 0, 3),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, IPPROTO_ICMP, 0, 7),
         BPF_STMT(BPF_LD | BPF_B | BPF_IND, 0),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 9, 4, 0),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 10, 3, 4),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 9, 8, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 10, 7, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 7),
+        BPF_STMT(BPF_LD | BPF_H | BPF_IND, 4),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0xca0f, 4, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0xca0e, 3, 4),
         BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, IPPROTO_UDP, 0, 3),
         BPF_STMT(BPF_LD | BPF_H | BPF_IND, 2),
         BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, MIP_PORT, 0, 1),

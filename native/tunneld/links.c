@@ -121,9 +121,11 @@ void links_sweep(struct tunneld *tunneld)
     struct map *links = &tunneld->state.links;
     for (uint32_t at = 0; at < map_slots(links);) {
         struct link *link = map_at(links, at);
-        if (link && link->name.set && link->name.replay != tunneld->state.replay)
+        if (link && link->name.set && link->name.replay != tunneld->state.replay) {
+            at += link->name.references != 0;
             links_drop(tunneld, link->name.id);
-        else
+        } else {
             at++;
+        }
     }
 }

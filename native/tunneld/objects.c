@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/if_ether.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,6 +27,11 @@ static bool prefix_is_sound(uint32_t address, uint8_t length)
 
 static void unlink_tunnel(struct state *state, struct tunnel *tunnel)
 {
+    if (tunnel->link) {
+        tunnel->link->name.references--;
+        state_release_link(state, tunnel->link);
+        tunnel->link = NULL;
+    }
     if (!tunnel->uplink)
         return;
     map_remove(&state->arrivals, arrival_key(tunnel->kind, tunnel->uplink, tunnel->peer, tunnel->peer_port));
@@ -83,7 +89,7 @@ int objects_set_tunnel(struct tunneld *tunneld, const struct message_set_tunnel 
     }
     if (!error) {
         uplink->name.references++;
-        if (tunnel->uplink != uplink || tunnel->kind != set->kind || tunnel->peer != set->peer ||
+        if (tunnel->link || tunnel->uplink != uplink || tunnel->kind != set->kind || tunnel->peer != set->peer ||
             tunnel->peer_port != port)
             unlink_tunnel(state, tunnel);
         else
@@ -96,7 +102,7 @@ int objects_set_tunnel(struct tunneld *tunneld, const struct message_set_tunnel 
         tunnel->peer_port = port;
         tunnel->has_key = set->has_key;
         tunnel->key = set->key;
-        tunnel->to = (struct sockaddr_in){
+        tunnel->to.ip = (struct sockaddr_in){
             .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(set->peer)};
         write_header(tunnel);
     } else if (tunnel) {
@@ -105,6 +111,33 @@ int objects_set_tunnel(struct tunneld *tunneld, const struct message_set_tunnel 
     if (error && uplink)
         state_release_uplink(state, uplink);
     return error;
+}
+
+int objects_set_link_tunnel(struct tunneld *tunneld, const struct message_set_link_tunnel *set)
+{
+    struct state *state = &tunneld->state;
+    struct link *link = state_link(state, set->link);
+    struct tunnel *tunnel = link ? state_tunnel(state, set->tunnel) : NULL;
+    if (!tunnel) {
+        if (link)
+            state_release_link(state, link);
+        return ENOSPC;
+    }
+    if (tunnel->link != link) {
+        link->name.references++;
+        unlink_tunnel(state, tunnel);
+        tunnel->link = link;
+    }
+    tunnel->name.set = true;
+    tunnel->name.replay = state->replay;
+    tunnel->kind = WIRE_KIND_LINK;
+    tunnel->peer = 0;
+    tunnel->peer_port = 0;
+    write_header(tunnel);
+    tunnel->to.link = (struct sockaddr_ll){
+        .sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_IP), .sll_halen = MESSAGE_MAC_SIZE};
+    memcpy(tunnel->to.link.sll_addr, set->link_address, MESSAGE_MAC_SIZE);
+    return 0;
 }
 
 /* -- What may come by a tunnel ---------------------------------------------------------------------- */

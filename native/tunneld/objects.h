@@ -10,6 +10,7 @@
 struct tunneld;
 
 int objects_set_tunnel(struct tunneld *tunneld, const struct message_set_tunnel *set);
+int objects_set_link_tunnel(struct tunneld *tunneld, const struct message_set_link_tunnel *set);
 int objects_drop_tunnel(struct tunneld *tunneld, uint32_t id);
 int objects_set_path(struct tunneld *tunneld, const struct message_set_path *set);
 int objects_drop_path(struct tunneld *tunneld, uint32_t id);

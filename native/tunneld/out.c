@@ -149,8 +149,8 @@ static void send_segments(struct tunneld *tunneld, struct path *path, const stru
 static bool usable(const struct path *path)
 {
     const struct tunnel *tunnel = path->tunnel;
-    return path->name.set && tunnel && tunnel->name.set && tunnel->uplink->name.set &&
-           state_socket(tunnel->uplink, tunnel->kind) >= 0;
+    return path->name.set && tunnel && tunnel->name.set && (tunnel->link || tunnel->uplink->name.set) &&
+           state_socket(tunnel, tunnel->kind) >= 0;
 }
 
 static void by_path(struct tunneld *tunneld, struct path *path, const struct segment_plan *plan)
@@ -159,7 +159,7 @@ static void by_path(struct tunneld *tunneld, struct path *path, const struct seg
         count(tunneld, COUNTER_OUT_NO_PATH, plan->count);
         return;
     }
-    if (ipv4_would_loop(&plan->view, path->tunnel->uplink->address, path->tunnel->peer)) {
+    if (!path->tunnel->link && ipv4_would_loop(&plan->view, path->tunnel->uplink->address, path->tunnel->peer)) {
         count(tunneld, COUNTER_OUT_LOOP, plan->count);
         return;
     }

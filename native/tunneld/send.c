@@ -27,7 +27,7 @@ struct batch {
 
 static int socket_of(const struct outgoing *out)
 {
-    return state_socket(out->tunnel->uplink, out->kind);
+    return state_socket(out->tunnel, out->kind);
 }
 
 static bool in_udp(uint8_t kind)
@@ -114,7 +114,13 @@ static void add_message(struct batch *batch, const struct outgoing *out, uint8_t
     struct msghdr *message = &batch->messages[i].msg_hdr;
     batch->iov[i] = (struct iovec){.iov_base = at, .iov_len = size};
     *message = (struct msghdr){
-        .msg_name = &out->tunnel->to, .msg_namelen = sizeof out->tunnel->to, .msg_iov = &batch->iov[i], .msg_iovlen = 1};
+        .msg_name = &out->tunnel->to.ip, .msg_namelen = sizeof out->tunnel->to.ip, .msg_iov = &batch->iov[i], .msg_iovlen = 1};
+    if (out->kind == WIRE_KIND_LINK) {
+        out->tunnel->to.link.sll_ifindex = (int)out->tunnel->link->ifindex;
+        message->msg_name = &out->tunnel->to.link;
+        message->msg_namelen = sizeof out->tunnel->to.link;
+        return;
+    }
     if (out->tos || segments)
         memset(&batch->control[i], 0, sizeof batch->control[i]);
     if (out->tos) {
@@ -139,9 +145,10 @@ static void not_sent(struct tunneld *tunneld, const struct outgoing *out, uint32
 {
     static struct log_limit limit;
     count(tunneld, COUNTER_OUT_UPLINK_ERROR, packets);
+    const struct tunnel *tunnel = out->tunnel;
     if (error != EAGAIN && error != ENOBUFS)
-        log_limited(&limit, tunneld->now_us, LOG_INFO, "uplink %u (%s): cannot send: %s",
-                    out->tunnel->uplink->name.id, out->tunnel->uplink->device, strerror(error));
+        log_limited(&limit, tunneld->now_us, LOG_INFO, "tunnel %u (%s): cannot send: %s", tunnel->name.id,
+                    tunnel->link ? tunnel->link->device : tunnel->uplink->device, strerror(error));
 }
 
 /* Each packet of it as a message of its own. Returns how many left. */

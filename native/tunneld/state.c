@@ -311,9 +311,12 @@ struct tunnel *state_arrival(const struct state *state, uint8_t kind, const stru
     return map_get(&state->arrivals, arrival_key(kind, uplink, peer, port));
 }
 
-int state_socket(const struct uplink *uplink, uint8_t kind)
+int state_socket(const struct tunnel *tunnel, uint8_t kind)
 {
+    const struct uplink *uplink = tunnel->uplink;
     switch (kind) {
+    case WIRE_KIND_LINK:
+        return tunnel->link->packet.fd;
     case WIRE_KIND_IPIP:
         return uplink->raw[RAW_IPIP].watcher.fd;
     case WIRE_KIND_GRE:

@@ -12,6 +12,7 @@
 
 #include <net/if.h>
 #include <netinet/in.h>
+#include <netpacket/packet.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -66,6 +67,7 @@ struct traffic {
 struct tunnel {
     struct name name;
     struct uplink *uplink;
+    struct link *link; /* of KIND_LINK, which has no uplink */
     uint32_t peer; /* host order */
     uint16_t peer_port;
     uint8_t kind;
@@ -76,7 +78,10 @@ struct tunnel {
     uint32_t row_count, row_room;
     struct inner_row *rows;
     uint64_t source_lengths, destination_lengths; /* bit n: there was such a row since there were none */
-    struct sockaddr_in to;
+    union {
+        struct sockaddr_in ip;
+        struct sockaddr_ll link;
+    } to;
     struct traffic traffic;
     uint64_t last_in_us;
     uint32_t unanswered_paths; /* that wait for something to come by this tunnel */
@@ -221,7 +226,7 @@ struct inner_row *state_row_for(const struct state *state, const struct tunnel *
 bool state_add_row(struct state *state, struct tunnel *tunnel, const struct inner_row *row);
 void state_remove_row(struct state *state, struct tunnel *tunnel, struct inner_row *row);
 
-/* The socket that a tunnel of this kind sends by, -1: it has none. */
-int state_socket(const struct uplink *uplink, uint8_t kind);
+/* The socket that a tunnel sends by when it encapsulates so, -1: it has none. */
+int state_socket(const struct tunnel *tunnel, uint8_t kind);
 
 #endif

@@ -383,3 +383,53 @@ def test_tunnels_that_lie_in_one_another_end(world):
     time.sleep(0.5)
     assert first["out_loop"] >= 1 and world.client.counters()["out_packets"] == first["out_packets"] <= 2
     sender.close()
+
+
+def test_a_tunnel_in_name_only_sends_to_a_link_layer_address(world):
+    """Direct delivery: whatever its destination, a packet goes as it is to the agent that was named."""
+    agent = "02:00:00:00:00:99"
+    world.client.set(
+        wire.SetLinkTunnel(31, 3, mac_octets(agent)),
+        wire.SetPath(31, 1300, 0, (31,)),
+        route(("0.0.0.0", 0), ("10.77.0.2", 32), 31),
+        wire.SetCapture(ip("10.77.0.2"), 32, ""),
+    )
+    sender = world.router.inside(lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+    sender.bind(("10.77.0.2", 0))
+    sender.sendto(b"to anywhere", ("203.0.113.5", 9))
+    frames, found = world.seen(lambda frame: UDP in frame and bytes(frame[UDP].payload) == b"to anywhere")
+    assert found and (frames[-1].dst, frames[-1].src) == (agent, world.router_mac)
+    assert (frames[-1][IP].src, frames[-1][IP].dst) == ("10.77.0.2", "203.0.113.5")
+    # Larger than the path: in fragments, as by every tunnel.
+    sender.setsockopt(socket.IPPROTO_IP, 10, 0)  # IP_MTU_DISCOVER, IP_PMTUDISC_DONT
+    sender.sendto(bytes(2000), ("203.0.113.5", 9))
+    frames, found = world.seen(lambda frame: IP in frame and frame[IP].frag > 0)
+    assert found and len(frames[-1][IP]) <= 1300
+    # The agent moved to another card, then the link went.
+    world.client.set(wire.SetLinkTunnel(31, 3, mac_octets(world.node_mac)))
+    sender.sendto(b"moved", ("203.0.113.5", 9))
+    frames, found = world.seen(lambda frame: UDP in frame and bytes(frame[UDP].payload) == b"moved")
+    assert found and frames[-1].dst == world.node_mac
+    world.client.set(wire.DropLink(3))
+    sender.sendto(b"no link", ("203.0.113.5", 9))
+    time.sleep(0.1)
+    assert world.client.counters()["out_no_path"] >= 1
+    world.client.set(wire.SetLink(3, "lan0"))
+    sender.sendto(b"again", ("203.0.113.5", 9))
+    _, found = world.seen(lambda frame: UDP in frame and bytes(frame[UDP].payload) == b"again")
+    assert found
+    world.client.replay(wire.SetTun(ip("10.77.0.2"), 1500))
+    with pytest.raises(ValueError):
+        world.client.set(wire.DropTunnel(31))
+    sender.close()
+
+
+def test_answers_to_our_own_probes_come_up_and_others_do_not(world):
+    def answer(identifier, kind=0):
+        return IP(src="198.51.100.9", dst="10.77.0.2") / ICMP(type=kind, id=identifier, seq=7) / b"probe"
+
+    for packet in (answer(0x77), answer(0xCA0F, 8), answer(0xCA0D)):
+        world.put(packet)
+    for identifier in (0xCA0F, 0xCA0E):
+        world.put(answer(identifier))
+        assert world.client.wait_for(wire.Frame).data == bytes(answer(identifier))

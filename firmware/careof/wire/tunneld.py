@@ -29,6 +29,7 @@ TO_TUNNELD, FROM_TUNNELD = "to", "from"
 KIND_IPIP = 1  # RFC 2003, protocol 4 on the uplink's raw socket
 KIND_MINIMAL = 3  # RFC 2004, protocol 55
 KIND_GRE = 4  # RFC 2784, protocol 47; with the key of RFC 2890 if has_key
+KIND_LINK = 7  # no encapsulation: to a link-layer address (SetLinkTunnel)
 KIND_MIP_UDP_GRE = 6  # RFC 3519 with next header 47
 KIND_MIP_UDP = 2  # RFC 3519, next header 4 (IP in IP) after the four octets of tunnel data header
 
@@ -223,6 +224,11 @@ SetNeighbour = _row(
     37, "SetNeighbour", TO_TUNNELD, (("device", "device"), ("address", "ip"), ("link_address", "mac"))
 )
 DropNeighbour = _row(38, "DropNeighbour", TO_TUNNELD, (("device", "device"), ("address", "ip")))
+# A tunnel in name only: packets go as they are to a link-layer address on a link (direct delivery to a
+# foreign agent, RFC 3024 5.1). What comes back comes by the kernel. DropTunnel drops it.
+SetLinkTunnel = _row(
+    41, "SetLinkTunnel", TO_TUNNELD, (("tunnel", "u32"), ("link", "u32"), ("link_address", "mac"))
+)
 SetProxy = _row(39, "SetProxy", TO_TUNNELD, (("device", "device"), ("address", "ip")))
 DropProxy = _row(40, "DropProxy", TO_TUNNELD, (("device", "device"), ("address", "ip")))
 #
@@ -373,9 +379,13 @@ _DROPS = {
     SetSpare: DropSpare,
     SetProbe: DropProbe,
     SetLink: DropLink,
+    SetLinkTunnel: DropTunnel,
     SetNeighbour: DropNeighbour,
     SetProxy: DropProxy,
 }
+
+
+_RANKS = {35: 17, 41: 19}  # links are as uplinks, their tunnels as tunnels
 
 
 def drop_of(message):
@@ -386,4 +396,5 @@ def drop_of(message):
 
 def rank(message):
     """Sorts Set... messages so that each comes after those that it names."""
-    return _BY_TYPE[type(message)].kind
+    kind = _BY_TYPE[type(message)].kind
+    return _RANKS.get(kind, kind)
