@@ -9,7 +9,16 @@ from pathlib import Path
 from careof.wire import tunneld as wire
 
 ROOT = Path(__file__).resolve().parents[2]
-SAMPLES = {"u8": 1, "u16": 1400, "u32": 1, "u64": 1, "ip": b"\x7f\0\0\1", "device": "up0", "list32": (1,)}
+SAMPLES = {
+    "u8": 1,
+    "u16": 1400,
+    "u32": 1,
+    "u64": 1,
+    "ip": b"\x7f\0\0\1",
+    "mac": b"\2\0\0\0\0\1",
+    "device": "up0",
+    "list32": (1,),
+}
 OP_MESSAGE, OP_TUN, OP_UDP, OP_IPIP, OP_TIME = range(5)  # of fuzz_tunneld.c
 INNER = bytes.fromhex("4500001c000100004001 66ac 7f000001 0a4d0002 0000 3500 ca0f 0001".replace(" ", ""))
 
