@@ -15,7 +15,7 @@ def lint_rows(rows):
             "cppcheck",
             *("cppcheck", "--quiet", "--error-exitcode=1", "--std=c11", "--inline-suppr"),
             *("--enable=warning,portability,performance", "--suppress=missingIncludeSystem"),
-            *("-I", ROOT / "native/common", "-I", BUILD / "native/common", ROOT / "native"),
+            *("-I", ROOT / "native/common", "-I", BUILD / "native/tunneld", ROOT / "native"),
         )
 
 

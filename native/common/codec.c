@@ -65,6 +65,17 @@ static void unpack_device(struct reader *reader, char *to, const char *field)
         memcpy(to, at, size);
 }
 
+static void unpack_name(struct reader *reader, struct message_octets *name, const char *field)
+{
+    name->size = (size_t)reader_uint(reader, 1, field);
+    name->at = reader_take(reader, name->size, field);
+    if (!name->at || name->size == 0 || name->size > MESSAGE_NAME_SIZE_MAX)
+        reader->bad = reader->bad ? reader->bad : field;
+    for (size_t i = 0; !reader->bad && i < name->size; i++)
+        if (name->at[i] <= ' ' || name->at[i] >= 0x7f)
+            reader->bad = field;
+}
+
 static void unpack_field(struct reader *reader, const struct message_field *field, void *to)
 {
     switch (field->type) {
@@ -83,6 +94,15 @@ static void unpack_field(struct reader *reader, const struct message_field *fiel
         struct message_list *list = to;
         list->count = (uint16_t)reader_uint(reader, 2, field->name);
         list->octets = reader_take(reader, (size_t)list->count * 4, field->name);
+        break;
+    }
+    case FIELD_NAME:
+        unpack_name(reader, to, field->name);
+        break;
+    case FIELD_SHORT: {
+        struct message_octets *octets = to;
+        octets->size = (size_t)reader_uint(reader, 1, field->name);
+        octets->at = reader_take(reader, octets->size, field->name);
         break;
     }
     case FIELD_OCTETS: {
@@ -132,6 +152,15 @@ static void pack_field(struct writer *writer, const struct message_field *field,
         writer_octets(writer, list->octets, (size_t)list->count * 4, field->name);
         break;
     }
+    case FIELD_NAME:
+    case FIELD_SHORT: {
+        const struct message_octets *octets = from;
+        if (octets->size > (field->type == FIELD_NAME ? MESSAGE_NAME_SIZE_MAX : 255))
+            writer->bad = writer->bad ? writer->bad : field->name;
+        writer_uint(writer, octets->size, 1, field->name);
+        writer_octets(writer, octets->at, octets->size, field->name);
+        break;
+    }
     case FIELD_OCTETS: {
         const struct message_octets *octets = from;
         writer_octets(writer, octets->at, octets->size, field->name);
@@ -140,6 +169,14 @@ static void pack_field(struct writer *writer, const struct message_field *field,
     default:
         writer_uint(writer, load_uint(from, field->type), uint_size(field->type), field->name);
     }
+}
+
+size_t codec_first_size(const uint8_t *data, size_t size)
+{
+    struct reader reader = reader_of(data, size);
+    reader_uint(&reader, 2, "kind");
+    size_t length = (size_t)reader_uint(&reader, 2, "length");
+    return reader.bad || length < MESSAGE_HEADER_SIZE || length > size ? 0 : length;
 }
 
 size_t codec_pack(const struct message_row *row, uint32_t number, const void *values, uint8_t *data, size_t room)

@@ -1,5 +1,5 @@
-/* Messages between careofd and the C processes: one interpreter for the rows that make_messages.py
- * makes from firmware/careof/wire/tunneld.py (there is the format, and what each message is for).
+/* Messages between careofd and the C processes: one interpreter for the rows that make_messages.py makes from
+ * the tables firmware/careof/wire/tunneld.py and keyd.py (what each message is for; messages.py: the format).
  *
  * A field's value in the C structure, by its type:
  *   u8 u16 u32 u64   an unsigned integer of that size
@@ -7,14 +7,21 @@
  *   mac              uint8_t[6]
  *   device           char[16], NUL-terminated and padded
  *   list32           struct message_list, a view of the datagram
- *   octets           struct message_octets, a view of the datagram */
+ *   name, short      struct message_octets, a view of the datagram; a name is checked, and has no NUL
+ *   octets           the same */
 #ifndef CAREOF_CODEC_H
 #define CAREOF_CODEC_H
 
 #include <stddef.h>
 #include <stdint.h>
 
-enum { MESSAGE_HEADER_SIZE = 8, MESSAGE_SIZE_MAX = 65535, MESSAGE_DEVICE_SIZE = 16, MESSAGE_MAC_SIZE = 6 };
+enum {
+    MESSAGE_HEADER_SIZE = 8,
+    MESSAGE_SIZE_MAX = 65535,
+    MESSAGE_DEVICE_SIZE = 16,
+    MESSAGE_MAC_SIZE = 6,
+    MESSAGE_NAME_SIZE_MAX = 63,
+};
 
 enum message_type {
     FIELD_U8,
@@ -25,10 +32,12 @@ enum message_type {
     FIELD_MAC,
     FIELD_DEVICE,
     FIELD_LIST32,
+    FIELD_NAME,
+    FIELD_SHORT,
     FIELD_OCTETS,
 };
 
-enum message_direction { MESSAGE_TO_TUNNELD, MESSAGE_FROM_TUNNELD };
+enum message_direction { MESSAGE_DOWN, MESSAGE_UP }; /* to the C process, to careofd */
 
 struct message_list {
     const uint8_t *octets; /* count u32 in network order */
@@ -79,6 +88,10 @@ enum codec_error codec_unpack(const struct message_row *rows, size_t row_count, 
 
 /* The octets written, or 0 if they do not fit `room` or the length field. */
 size_t codec_pack(const struct message_row *row, uint32_t number, const void *values, uint8_t *data, size_t room);
+
+/* The size that the first message of a datagram with several says it has, at least a header's and at most `size`;
+ * 0 if it lies. */
+size_t codec_first_size(const uint8_t *data, size_t size);
 
 const struct message_row *codec_row(const struct message_row *rows, size_t row_count, uint16_t kind);
 

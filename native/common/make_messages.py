@@ -1,11 +1,12 @@
-"""Make messages.h and messages.c from the table in firmware/careof/wire/tunneld.py.
+"""Make messages.h and messages.c of a C process from its table, firmware/careof/wire/tunneld.py or keyd.py.
 
-    make_messages.py FIRMWARE_FOLDER messages.h messages.c
+    make_messages.py FIRMWARE_FOLDER tunneld messages.h messages.c
 
 C names follow the table's: SetRoute -> MESSAGE_SET_ROUTE, struct message_set_route, and
 COUNTERS' "out_loop" -> COUNTER_OUT_LOOP.
 """
 
+import importlib
 import re
 import sys
 
@@ -18,10 +19,12 @@ C_TYPES = {
     "mac": "uint8_t %s[MESSAGE_MAC_SIZE]",
     "device": "char %s[MESSAGE_DEVICE_SIZE]",
     "list32": "struct message_list %s",
+    "name": "struct message_octets %s",
+    "short": "struct message_octets %s",
     "octets": "struct message_octets %s",
 }
 CONSTANTS = ("VERSION", "FOREVER_S")
-ENUMS = ("KIND_", "GATE_", "OFFLOAD_")
+ENUMS = ("KIND_", "GATE_", "OFFLOAD_", "ALGORITHM_")
 
 
 def snake(name):
@@ -47,7 +50,7 @@ def header(table):
         for row in table.ROWS
         if row.fields
     )
-    return """/* Made by make_messages.py from wire/tunneld.py: do not edit. */
+    return """/* Made by make_messages.py from the table %s: do not edit. */
 #ifndef CAREOF_MESSAGES_H
 #define CAREOF_MESSAGES_H
 
@@ -73,6 +76,7 @@ extern const char *const counter_names[COUNTERS_COUNT];
 
 #endif
 """ % (
+        table.__name__,
         "".join("#define WIRE_%s %du\n" % pair for pair in constants(table)),
         "".join("    MESSAGE_%s = %d,\n" % (snake(row.name).upper(), row.kind) for row in table.ROWS),
         "".join(structure(row) for row in table.ROWS),
@@ -83,7 +87,7 @@ extern const char *const counter_names[COUNTERS_COUNT];
 
 
 def source(table):
-    parts = ['/* Made by make_messages.py from wire/tunneld.py: do not edit. */\n#include "messages.h"\n']
+    parts = ['/* Made by make_messages.py: do not edit. */\n#include "messages.h"\n']
     for row in table.ROWS:
         if row.fields:
             parts.append("static const struct message_field fields_%s[] = {" % snake(row.name))
@@ -94,7 +98,7 @@ def source(table):
     parts.append("const struct message_row message_rows[MESSAGE_ROW_COUNT] = {")
     for row in table.ROWS:
         fields = "fields_" + snake(row.name) if row.fields else "NULL"
-        direction = "MESSAGE_TO_TUNNELD" if row.direction == table.TO_TUNNELD else "MESSAGE_FROM_TUNNELD"
+        direction = "MESSAGE_DOWN" if row.direction == "to" else "MESSAGE_UP"
         parts.append('    {"%s", %s, %d, %d, %s},' % (row.name, fields, row.kind, len(row.fields), direction))
     parts.append("};\n\nconst char *const counter_names[COUNTERS_COUNT] = {")
     parts.extend('    "%s",' % name for name in table.COUNTERS)
@@ -102,12 +106,11 @@ def source(table):
     return "\n".join(parts) + "\n"
 
 
-def main(firmware, header_path, source_path):
+def main(firmware, name, header_path, source_path):
     sys.dont_write_bytecode = True
     sys.path.insert(0, firmware)
-    from careof.wire import tunneld
-
-    for path, text in ((header_path, header(tunneld)), (source_path, source(tunneld))):
+    table = importlib.import_module("careof.wire." + name)
+    for path, text in ((header_path, header(table)), (source_path, source(table))):
         with open(path, "w") as f:
             f.write(text)
 

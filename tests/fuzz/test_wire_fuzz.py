@@ -5,7 +5,7 @@ Mutations begin with messages that are right, so that most get past the first ch
 
 import struct
 
-from careof.wire import icmp, ipv4, link, mip, mip_extensions, netlink, router_discovery, tunneld, udp
+from careof.wire import icmp, ipv4, keyd, link, mip, mip_extensions, netlink, router_discovery, tunneld, udp
 from careof.wire.reader import Malformed
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -89,31 +89,52 @@ def sample(kind):
         "device": device,
         "mac": st.binary(min_size=6, max_size=6),
         "list32": st.lists(U32, max_size=9).map(tuple),
+        "name": st.text("abcXYZ019.-_", min_size=1, max_size=63),
+        "short": st.binary(max_size=255),
         "octets": st.binary(max_size=60),
     }
     return {**sizes, **more}[kind]
 
 
-MESSAGES = st.one_of(
-    [st.builds(getattr(tunneld, row.name), *[sample(kind) for _, kind in row.fields]) for row in tunneld.ROWS]
-)
+def messages(table):
+    rows = table.ROWS
+    return st.one_of(
+        [st.builds(getattr(table, row.name), *[sample(kind) for _, kind in row.fields]) for row in rows]
+    )
 
 
-@given(MESSAGES, U32)
+TO_TUNNELD, TO_KEYD = messages(tunneld), messages(keyd)
+
+
+@given(TO_TUNNELD, U32)
 def test_tunneld_messages_are_read_back(message, number):
     assert tunneld.unpack(tunneld.pack(message, number)) == (message, number)
 
 
-@given(st.one_of(st.binary(max_size=100), mutated(MESSAGES.map(lambda m: tunneld.pack(m, 1)))))
+@given(st.one_of(st.binary(max_size=100), mutated(TO_TUNNELD.map(lambda m: tunneld.pack(m, 1)))))
 def test_any_tunneld_message(data):
     found = read(tunneld.unpack, data)
     if found is not None:
         assert tunneld.pack(*found) == data
 
 
+@given(st.lists(TO_KEYD, max_size=5))
+def test_keyd_datagrams_are_read_back(several):
+    datagram = b"".join([keyd.pack(message, number) for number, message in enumerate(several)])
+    assert keyd.messages(datagram) == [(message, number) for number, message in enumerate(several)]
+
+
+@given(st.one_of(st.binary(max_size=100), mutated(TO_KEYD.map(lambda m: keyd.pack(m, 1) * 2))))
+def test_any_keyd_datagram(data):
+    found = read(keyd.messages, data)
+    if found is not None:
+        assert b"".join([keyd.pack(*message) for message in found]) == data
+
+
 @given(st.binary(max_size=400))
 def test_any_counters(data):
     read(tunneld.counters, data)
+    read(keyd.counters, data)
 
 
 PACKETS = st.builds(ipv4.Packet, ADDRESS, ADDRESS, U8, U8, U8, U16, st.booleans(), st.binary(max_size=100))

@@ -1,27 +1,12 @@
 """Messages between careofd and careof-tunneld (DESIGN section 2): one table, both ends.
 
-A message is one datagram of an AF_UNIX SOCK_SEQPACKET socket: a header of eight octets, then the
-fields of its row, in network byte order.
-
-    0                   1                   2                   3
-    |             kind              |      length (all of it)       |
-    |                 number (of the sender, rising)                |
-
-`native/common/make_messages.py` makes the C structures and codec from ROWS; golden vectors in
-tests/unit/golden show that both agree. Nothing in here knows what a message is for.
-
-Field types: u8 u16 u32 u64; ip (an IPv4 address, bytes of 4); mac (a link-layer address, bytes of 6);
-device (an interface name, at most 15 characters, padded with NUL to 16 octets); list32 (a u16 count, then
-that many u32); octets (the rest).
+A message is one datagram of an AF_UNIX SOCK_SEQPACKET socket (wire/messages has its form and the types of its
+fields). Nothing in here knows what a message is for.
 """
 
-from collections import namedtuple
-
-from .reader import Malformed, Reader
+from .messages import Table, named_counters
 
 VERSION = 2
-HEADER_SIZE = 8
-SIZE_MAX = 65535  # the length field; tunneld hands up no datagram longer than this less its fields
 
 TO_TUNNELD, FROM_TUNNELD = "to", "from"
 
@@ -104,23 +89,10 @@ COUNTERS = (
     "client_refused_value",
 )
 
-Row = namedtuple("Row", "kind name direction fields")
-
-_SIZES = {"u8": 1, "u16": 2, "u32": 4, "u64": 8}
-_BY_KIND: dict = {}
-_BY_TYPE: dict = {}
-ROWS: list = []
-
-
-def _row(kind, name, direction, fields):
-    """Declare a message: a named tuple with the row's fields, known to pack() and unpack()."""
-    row = Row(kind, name, direction, fields)
-    message = namedtuple(name, tuple([field for field, _ in fields]))
-    ROWS.append(row)
-    _BY_KIND[kind] = (row, message)
-    _BY_TYPE[message] = row
-    return message
-
+_table = Table("tunneld message")
+_row = _table.row
+ROWS = _table.rows
+pack, unpack = _table.pack, _table.unpack
 
 # Both say Hello first. tunneld's `epoch` differs each time it starts: a new one wants a replay.
 Hello = _row(1, "Hello", TO_TUNNELD, (("version", "u16"),))
@@ -290,82 +262,9 @@ TunnelCounters = _row(
 )
 
 
-def _pack_field(kind, value):
-    if kind in _SIZES:
-        return value.to_bytes(_SIZES[kind], "big")
-    if kind == "ip":
-        if len(value) != 4:
-            raise ValueError("an address has 4 octets, not %d" % len(value))
-        return bytes(value)
-    if kind == "mac":
-        if len(value) != 6:
-            raise ValueError("a link-layer address has 6 octets, not %d" % len(value))
-        return bytes(value)
-    if kind == "device":
-        name = value.encode()
-        if len(name) > 15:
-            raise ValueError("device %s: at most 15 characters" % value)
-        return name + bytes(16 - len(name))
-    if kind == "list32":
-        return len(value).to_bytes(2, "big") + b"".join([v.to_bytes(4, "big") for v in value])
-    return bytes(value)
-
-
-def pack(message, number):
-    """The datagram of one message. Raises ValueError or OverflowError if a value does not fit."""
-    row = _BY_TYPE[type(message)]
-    parts = [_pack_field(kind, value) for (_, kind), value in zip(row.fields, message)]
-    body = b"".join(parts)
-    length = HEADER_SIZE + len(body)
-    if length > SIZE_MAX:
-        raise ValueError("%s: %d octets, at most %d" % (row.name, length, SIZE_MAX))
-    return row.kind.to_bytes(2, "big") + length.to_bytes(2, "big") + number.to_bytes(4, "big") + body
-
-
-def _unpack_field(reader, name, kind):
-    size = _SIZES.get(kind)
-    if size:
-        return reader.uint(size, name)
-    if kind == "ip":
-        return reader.octets(4, name)
-    if kind == "mac":
-        return reader.octets(6, name)
-    if kind == "device":
-        padded = reader.octets(16, name)
-        text = padded.rstrip(b"\x00")
-        if len(text) > 15 or b"\x00" in text:
-            raise Malformed(name, "not a device name")
-        try:
-            return text.decode()
-        except UnicodeError:
-            raise Malformed(name, "not a device name")
-    if kind == "list32":
-        return tuple([reader.uint(4, name) for _ in range(reader.uint(2, name))])
-    return reader.rest()
-
-
-def unpack(datagram):
-    """(message, number) of one datagram. Raises Malformed."""
-    reader = Reader(datagram, "tunneld message")
-    kind, length, number = reader.uint(2, "kind"), reader.uint(2, "length"), reader.uint(4, "number")
-    if length != len(datagram):
-        raise Malformed("tunneld message.length", "says %d, is %d" % (length, len(datagram)))
-    if kind not in _BY_KIND:
-        raise Malformed("tunneld message.kind", "%d is not known" % kind)
-    row, message = _BY_KIND[kind]
-    values = [_unpack_field(reader, name, type_) for name, type_ in row.fields]
-    reader.end()
-    return message(*values), number
-
-
 def counters(values):
     """{name: count} of the octets of a Counters message. Raises Malformed."""
-    reader = Reader(values, "counters")
-    result = {}
-    for name in COUNTERS:
-        result[name] = reader.uint(8, name)
-    reader.end()
-    return result
+    return named_counters(COUNTERS, values)
 
 
 _DROPS = {
@@ -391,10 +290,10 @@ _RANKS = {35: 17, 41: 19}  # links are as uplinks, their tunnels as tunnels
 def drop_of(message):
     """The Drop... that undoes a Set..., or None for what cannot be dropped (SetTun)."""
     drop = _DROPS.get(type(message))
-    return drop(*message[: len(_BY_TYPE[drop].fields)]) if drop else None
+    return drop(*message[: len(_table.row_of(drop).fields)]) if drop else None
 
 
 def rank(message):
     """Sorts Set... messages so that each comes after those that it names."""
-    kind = _BY_TYPE[type(message)].kind
+    kind = _table.row_of(type(message)).kind
     return _RANKS.get(kind, kind)
