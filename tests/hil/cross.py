@@ -49,7 +49,7 @@ def native(folder):
     if not (build / "build.ninja").exists() or not cross.exists() or cross.read_text() != wanted:
         cross.write_text(wanted)
         shutil.rmtree(build, ignore_errors=True)
-        options = ("-Dbuildtype=release", "-Doptimization=s", "--cross-file", cross)
+        options = ("-Dbuildtype=release", "-Doptimization=s", "-Dcrypto=none", "--cross-file", cross)
         run(folder / "native-setup.log", [meson, "setup", *options, build, ROOT])
     run(folder / "native.log", [meson, "compile", JOBS, "-C", build])
     return build
