@@ -29,9 +29,10 @@ AssociationSection = namedtuple("AssociationSection", "name spi algorithm key re
 Agent = namedtuple(
     "Agent",
     "name address lifetime_max_s packet_size max_bindings udp_tunnelling keepalive_s"
-    " home_device interval_ms prefix_lengths",
+    " home_device interval_ms prefix_lengths address_pool redirect home_prefix_length gateway dns_server"
+    " dns_suffix configuration_url message_accepted message_refused",
 )
-Node = namedtuple("Node", "name home_address mobile_network association")
+NodeSection = namedtuple("NodeSection", "name home_address nai mobile_network association redirect message")
 
 HOME, LAN, LAPTOP = bytes((10, 77, 0, 2)), (bytes((10, 77, 1, 0)), 24), bytes((10, 77, 1, 5))
 AGENT, SERVER = bytes((198, 51, 100, 10)), bytes((10, 1, 0, 9))
@@ -39,6 +40,11 @@ WAN, WWAN, LTE = bytes((203, 0, 113, 2)), bytes((192, 168, 8, 2)), bytes((100, 6
 TRAFFIC_MS = 10
 NOTICED_MS = 5  # later than usual by more: a silence
 NAMES = ("wan", "wwan", "lte")
+
+
+def Node(name, home_address, mobile_network, association, nai=None, redirect=None, message=None):
+    """A section of a mobile node."""
+    return NodeSection(name, home_address, nai, mobile_network, association, redirect, message)
 
 
 def associations(algorithm="hmac-md5", replay="timestamps"):
@@ -87,6 +93,15 @@ def agent_options(algorithm="hmac-md5", replay="timestamps", **changes):
         "home_device": None,
         "interval_ms": 1000,
         "prefix_lengths": True,
+        "address_pool": (),
+        "redirect": None,
+        "home_prefix_length": None,
+        "gateway": None,
+        "dns_server": (),
+        "dns_suffix": None,
+        "configuration_url": None,
+        "message_accepted": None,
+        "message_refused": None,
     }
     values.update(changes)
     sections = associations(algorithm, replay)

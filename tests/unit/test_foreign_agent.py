@@ -11,7 +11,7 @@ from careof.wire import ipv4, mip, tunneld, udp
 from careof.wire import mip_extensions as ext
 from careof.wire import router_discovery as discovery
 from careof.wire.reader import Malformed
-from office import AGENT, AssociationSection, agent_options
+from office import AGENT, AssociationSection, Node, agent_options
 from world import Chance
 
 UNIX_MS = 1790000000000
@@ -893,9 +893,7 @@ def test_a_new_configuration_keeps_who_may_stay():
 def test_our_home_agent_at_the_other_end():
     sections = {"node": SECTIONS["node"]}
     options = agent_options()
-    node = options.nodes[0]._replace(association=("node",)) if hasattr(options.nodes[0], "_replace") else None
-    if node is None:
-        node = type(options.nodes[0])("branch", HOME, options.nodes[0].mobile_network, ("node",))
+    node = Node("branch", HOME, options.nodes[0].mobile_network, ("node",))
     role = HomeAgent(events.AgentOptions(options.agent, [node], [], sections), Chance(2).octets, 1)
     foreign = Foreign()
     waiting, sent, held = [events.WallClock(UNIX_MS), events.Start()], [], {}

@@ -60,13 +60,19 @@ class Agent:
         return self.tell(events.Start())
 
     def request(
-        self, flags=mip.FLAG_D | mip.FLAG_T, lifetime_s=600, home=HOME, care_of=CARE_OF, extensions=()
+        self,
+        flags=mip.FLAG_D | mip.FLAG_T,
+        lifetime_s=600,
+        home=HOME,
+        care_of=CARE_OF,
+        extensions=(),
+        agent=AGENT,
     ):
         """A signed request, with an identification later than those before."""
         self._serial += 1
         identification = (UNIX_MS // 1000 + NTP_S) << 32 | self._serial
         message = mip.RegistrationRequest(
-            flags, lifetime_s, home, AGENT, care_of, identification, list(extensions)
+            flags, lifetime_s, home, agent, care_of, identification, list(extensions)
         )
         data = mip.pack_to_sign(message, SPI, 16)
         return data + self.keys.authenticate("branch-wan", data)

@@ -7,7 +7,7 @@ from careof.limits import GRATUITOUS_ARPS
 from careof.wire import ipv4, link, mip, tunneld
 from careof.wire import mip_extensions as ext
 from careof.wire import router_discovery as discovery
-from office import AGENT, HOME, LAN, AssociationSection, agent_options
+from office import AGENT, HOME, LAN, AssociationSection, Node, agent_options
 from test_home_agent import CARE_OF, FORGER, OUTSIDE, SPI, UNIX_MS, Agent
 
 AGENTS_SPI = 768
@@ -27,7 +27,7 @@ class Home(Agent):
         sections = dict(kept.associations)
         sections["agents"] = PEER_SECTION
         sections["wrong"] = AssociationSection("wrong", 1, "hmac-sha256", bytes(range(3, 35)), "timestamps")
-        node = type(kept.nodes[0])("branch", HOME, networks, kept.nodes[0].association)
+        node = Node("branch", HOME, networks, kept.nodes[0].association)
         found = [Peer("p%d" % n, address, "agents") for n, address in enumerate(peers)]
         self.whole, self.frames = [], []
         super().__init__(events.AgentOptions(kept.agent, [node], found, sections))

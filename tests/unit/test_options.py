@@ -136,6 +136,70 @@ def test_references_must_be_there():
     ]
 
 
+POOLED = AGENT.replace("\toption home_address '10.77.0.2'", "\toption nai 'branch@example.net'").replace(
+    "config mobile_node", "\tlist address_pool '10.80.0.0/24'\nconfig mobile_node"
+)
+
+
+def test_a_node_is_known_by_its_address_or_its_name():
+    [(agent, [node], _, _)] = options.agents(read(POOLED))
+    assert (node.home_address, node.nai) == (None, "branch@example.net")
+    assert agent.address_pool == (parse_prefix("10.80.0.0/24"),)
+    missing = "option 'home_address' is missing: expected here, or a nai and a home_agent's address_pool"
+    assert changed("\tlist address_pool '10.80.0.0/24'\n", "", POOLED) == [
+        "careof:3: config mobile_node 'branch': " + missing
+    ]
+    assert changed("\toption nai 'branch@example.net'\n", "", POOLED) == [
+        "careof:4: config mobile_node 'branch': " + missing
+    ]
+    twice = (
+        POOLED + "config mobile_node 'other'\n\toption nai 'branch@example.net'\n\tlist association 'main'\n"
+    )
+    assert mistakes(twice) == ["careof:12: option 'nai': it is that of 'branch'"]
+
+
+def test_a_pool_is_nobody_elses():
+    def pools(text):
+        return changed("10.80.0.0/24", text, POOLED)
+
+    assert pools("10.77.0.0/16") == [
+        "careof:3: list 'address_pool' '10.77.0.0/16': it overlaps 10.77.1.0/24, mobile_network of "
+        "mobile_node 'branch'"
+    ]
+    assert pools("10.80.0.0/24'\n\tlist address_pool '10.80.0.128/25") == [
+        "careof:4: list 'address_pool' '10.80.0.128/25': it overlaps 10.80.0.0/24, address_pool of "
+        "home_agent 'ha'"
+    ]
+    assert len(pools("10.80.0.1/24")) == 2  # no prefix, and so no pool
+
+
+def test_what_a_home_agent_says_to_its_nodes():
+    def agent(*lines):
+        return AGENT.replace(
+            "config mobile_node", "".join(["\t%s\n" % x for x in lines]) + "config mobile_node"
+        )
+
+    text = agent(
+        "option message_accepted 'Grüße'", "list dns_server '10.1.0.53'", "option dns_suffix 'a.example'"
+    )
+    [(read_agent, _, _, _)] = options.agents(read(text))
+    assert (read_agent.message_accepted, read_agent.dns_suffix) == ("Grüße", "a.example")
+    for line, expected in (
+        ("option message_refused '%s'" % ("ü" * 101), "1 to 200 octets of UTF-8"),
+        ("option message_refused 'a\tb'", "1 to 200 octets of UTF-8"),
+        ("option dns_suffix 'a..example'", "a domain name"),
+        ("option dns_suffix '-a.example'", "a domain name"),
+        ("option dns_suffix '%s'" % ("a." * 123), "a domain name"),
+        ("option configuration_url 'ftp://a.example'", "an http or https URL"),
+        ("option home_prefix_length '33'", "a number from 1 to 32"),
+        ("option redirect '198.51.100.10'", "another address than the agent's own"),
+    ):
+        [told] = mistakes(agent(line))
+        assert expected in told and told.startswith("careof:3: "), told
+    servers = ["list dns_server '10.1.0.%d'" % n for n in range(3)]
+    assert mistakes(agent(*servers)) == ["careof:5: list 'dns_server': at most 2"]
+
+
 def test_what_must_differ():
     assert "SPI 256 is that of" in changed("'257'", "'256'")[0]
     assert changed("'wwan0'", "'eth1'") == ["careof:13: option 'device' 'eth1': it is that of uplink 'wan'"]

@@ -1,14 +1,17 @@
 """What a home agent keeps over a restart of careofd: bindings and identifications.
 
-The table is saved in SAVE_SHARDS pieces by home address. A piece is due a moment after something in it
-changed, and rests after it was written, the longer the more nodes it has: a burst of renewals costs a
-bounded share of the time. Expiries are saved by the wall clock, the only one that survives a restart.
+The table is saved in SAVE_SHARDS pieces by home address, or by the name of a node that leases one. A piece
+is due a moment after something in it changed, and rests after it was written, the longer the more nodes it
+has: a burst of renewals costs a bounded share of the time. Expiries are saved by the wall clock, the only one
+that survives a restart.
 """
 
 from ..limits import LIFETIME_INFINITE_S, SAVE_GAP_MS, SAVE_SHARDS, SAVE_SOON_MS, SAVE_WORK_MS
 from ..proto.bindings import Binding, Wish
+from ..proto.pool import spread
 from .events import Count, Log, Save
 from .home_requests import Revocable
+from .nodes import key_of
 
 
 class AgentState:
@@ -58,10 +61,13 @@ class AgentState:
         """Take over what Save kept. What the configuration does not have any more is left out."""
         restored = 0
         try:
-            for home, guards, bindings, routed in event.value:
-                node = self._agent.nodes.find(bytes.fromhex(home))
+            for key, guards, bindings, routed, lease in event.value:
+                node = self._agent.nodes.by_key(key)
                 if node is not None:
-                    self._restore_node(node, guards, bindings, now_ms)
+                    self._restore_guards(node, guards)
+                    if lease is None or self._agent.leases.restored(node, bytes.fromhex(lease)):
+                        self._restore_bindings(node, bindings, now_ms)
+                        self._agent.leases.touched(node)
                     self._restore_routed(node, routed)
                     restored += 1
         except (ValueError, TypeError, KeyError, IndexError) as e:
@@ -71,6 +77,8 @@ class AgentState:
 
     @staticmethod
     def _piece_of(node):
+        if node.leases:
+            return spread(node.nai) % SAVE_SHARDS
         return int.from_bytes(node.home_address[2:], "big") % SAVE_SHARDS
 
     def _row(self, node):
@@ -85,13 +93,17 @@ class AgentState:
         routed = None
         if node.routed != node.networks:
             routed = [[address.hex(), length] for address, length in node.routed]
-        return [node.home_address.hex(), guards, bindings, routed]
+        lease = node.home_address.hex() if node.leases and node.home_address is not None else None
+        return [key_of(node), guards, bindings, routed, lease]
 
-    def _restore_node(self, node, guards, bindings, now_ms):
+    @staticmethod
+    def _restore_guards(node, guards):
         for spi, replay, value in guards:
             association = node.associations.get(spi)
             if association is not None and association.replay == replay:
                 association.guard.restore(value)
+
+    def _restore_bindings(self, node, bindings, now_ms):
         lifetime_max_ms = self._agent.bindings.lifetime_max_s * 1000
         for care_of, spi, (kind, peer, port, reverse), expires_ms, number, revocable in bindings:
             wish = Wish(bytes.fromhex(care_of), spi, 0, False, kind, bytes.fromhex(peer), port, reverse)

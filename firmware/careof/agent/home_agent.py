@@ -25,6 +25,7 @@ from .agent_state import AgentState
 from .events import Count, Hold, Log, Release, Settled, Stop
 from .home_requests import Requests
 from .home_revocation import Revocations
+from .leases import Leases
 from .nodes import Nodes
 from .paths import AgentPaths
 from .questions import Questions
@@ -53,6 +54,7 @@ class HomeAgent:
             from .home_link import HomeLink
 
             self.home_link = HomeLink(self, first_number, random)
+        self.leases = Leases(self)
         self._retry_ms = None  # when to ask again for the uplink that tunneld refused
         self._refusal = None  # the last one's text: it is told once
 
@@ -131,7 +133,15 @@ class HomeAgent:
 
     def touched(self, node, now_ms):
         """Something of the node changed: it is saved before long."""
+        self.leases.touched(node)
         self._state.touched(node, now_ms)
+
+    def own_addresses(self):
+        """Addresses of this machine that we know of: no node's."""
+        found = [self.agent.address]
+        if self.home_link is not None and self.home_link.advertiser.address is not None:
+            found.append(self.home_link.advertiser.address)
+        return found
 
     # -- Life
 
@@ -159,8 +169,9 @@ class HomeAgent:
         return actions
 
     def _delivered(self):
-        """What the kernel hands to us: the prefixes of all nodes."""
-        return {prefix for node in self.nodes for prefix in node.prefixes()}
+        """What the kernel hands to us: the pool, and the prefixes of all nodes."""
+        delivered = {prefix for node in self.nodes for prefix in node.prefixes()}
+        return delivered.union(self.agent.address_pool)
 
     def _time_passed(self, event, now_ms):
         actions = []
@@ -171,7 +182,7 @@ class HomeAgent:
             if not node.bindings and self.home_link is not None:
                 actions += self.home_link.bindings_changed(node, now_ms)
             actions += [Count("binding_expired"), Log("notice", "binding", node.describe() + " (expired)")]
-            self._state.touched(node, now_ms)
+            self.touched(node, now_ms)
         if self.home_link is not None:
             actions += self.home_link.due(now_ms)
         actions += self.revocations.due(now_ms)
@@ -206,13 +217,10 @@ class HomeAgent:
         if self.home_link is not None or agent.home_device is not None:
             actions += self._home_link_reconfigured(agent)
         for node in gone:
-            ended = list(node.bindings)
-            self.bindings.forget(node)
-            for binding in ended:
-                actions += self.revocations.ended(node, binding, True, now_ms)
-            actions += self.paths.forget(node)
-            if ended and self.home_link is not None:
-                actions += self.home_link.bindings_changed(node, now_ms)
+            actions += self._node_gone(node, now_ms)
+        for node in self.leases.configure(agent.address_pool):
+            actions += self._node_gone(node, now_ms)
+            self.nodes.readdress(node, None)
         for node, networks in moved:
             actions += self.paths.networks_changed(node, networks, now_ms)
         for node in self.nodes:
@@ -223,8 +231,19 @@ class HomeAgent:
             actions += self.paths.resized(agent.packet_size)
         self._state.divide()
         for node in self.nodes:
-            self._state.touched(node, now_ms)
+            self.touched(node, now_ms)
         return actions + self._ground()
+
+    def _node_gone(self, node, now_ms):
+        """The configuration has it, or its home address, no more."""
+        ended, actions = list(node.bindings), []
+        self.bindings.forget(node)
+        for binding in ended:
+            actions += self.revocations.ended(node, binding, True, now_ms)
+        actions += self.paths.forget(node)
+        if ended and self.home_link is not None:
+            actions += self.home_link.bindings_changed(node, now_ms)
+        return actions
 
     def _home_link_reconfigured(self, agent):
         """Its advertisements follow; another device is too much of another agent."""
@@ -254,6 +273,9 @@ class HomeAgent:
             "state": "serving",
             "nodes": len(self.nodes),
             "bindings": self.bindings.count,
+            "addresses": "%d of %d leased" % (self.leases.count, self.leases.pool.size)
+            if self.leases.pool.size
+            else None,
             "bound": rows[:STATUS_ROWS_MAX],
         }
 

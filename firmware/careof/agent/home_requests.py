@@ -1,7 +1,8 @@
 """A home agent's way from a request to its reply (RFC 5944 3.8.2 and 3.8.3, 3024 4.3, 4721 3.4, 5177 6.3).
 
     request --> known? --> the foreign agent's authentication --> the node's --> fresh? --> admitted
-            --> binding, tunnel --> reply, signed for the node --> signed for the foreign agent --> Send
+            --> home address --> binding, tunnel --> reply, signed for the node --> signed for the foreign
+            agent --> Send
 
 Each arrow may end the matter, under a name that is counted. Nothing is believed, kept or answered before
 the authenticators were verified. A false one is answered with 131 or 132 and a stale identification with
@@ -14,10 +15,11 @@ from collections import namedtuple
 from ..crypt import ALGORITHMS
 from ..limits import REFUSALS_PER_S
 from ..proto import admission, networks
-from ..proto.bindings import Wish
+from ..proto.bindings import NO_ROOM, Wish
 from ..wire import ipv4, mip, mip_codes, mip_extensions
 from .allowance import Allowance
 from .events import Count, Log, Send
+from .home_words import REDIRECTED, beside, redirection
 
 AUTHENTICATION_FAILED, AGENT_AUTHENTICATION_FAILED, IDENTIFICATION_MISMATCH = 131, 132, 133
 
@@ -36,7 +38,7 @@ class Requests:
 
     def arrived(self, received, event, now_ms):
         agent, message, proof = self._agent, received.message, received.authentication
-        node = agent.nodes.find(message.home_address)
+        node = agent.nodes.asking(message)
         if node is None:
             return agent.dropped("request_unknown_node", "", event)
         if proof is None:
@@ -92,20 +94,34 @@ class Requests:
         """Genuine and never seen: from here on the request is believed."""
         agent, node, request = self._agent, asked.node, asked.received.message
         verdict = self._judge(asked)
-        code, lifetime_s, actions = verdict.code, 0, []
         wanted = networks.judge(request, node.networks)
+        lifetime_s, code, actions = 0, verdict.code, []
         if code == admission.ACCEPTED:
-            code = wanted.code
+            code, actions = self._admit(asked, verdict, wanted, now_ms)
         if code == admission.ACCEPTED and verdict.no_change:
             lifetime_s = min(request.lifetime_s, agent.bindings.lifetime_max_s)
         elif code == admission.ACCEPTED:
-            code, lifetime_s, actions = self._bind(asked, verdict, wanted, now_ms)
+            code, lifetime_s, more = self._bind(asked, verdict, wanted, now_ms)
+            actions += more
         identification = asked.association.took(request, asked.source, asked.port, code)
         agent.touched(node, now_ms)
         if code != admission.ACCEPTED:
             actions.append(Log("notice", "refused", "%s: %s" % (node.text, mip_codes.describe_code(code))))
         actions.append(Count("reply_%d" % code))
         return actions + self._reply(asked, code, lifetime_s, identification, verdict, now_ms)
+
+    def _admit(self, asked, verdict, wanted, now_ms):
+        """(code, actions): is it for us, may it have the networks, and has it a home address?"""
+        agent, node, request = self._agent, asked.node, asked.received.message
+        if redirection(agent.agent, node, request) is not None:
+            return REDIRECTED, []
+        if wanted.code != admission.ACCEPTED or verdict.no_change or not request.lifetime_s:
+            return wanted.code, []
+        has_one, actions = agent.leases.give(node, request.home_address, now_ms)
+        if has_one:
+            return admission.ACCEPTED, actions
+        any_will_do = request.home_address == bytes(4)
+        return (NO_ROOM if any_will_do else admission.PROHIBITED), actions
 
     def _bind(self, asked, verdict, wanted, now_ms):
         agent, node, request = self._agent, asked.node, asked.received.message
@@ -205,8 +221,11 @@ class Requests:
     def _reply(self, asked, code, lifetime_s, identification, verdict, now_ms):
         agent, request, association = self._agent, asked.received.message, asked.association
         for_node, for_agent = self._reply_extensions(asked, code, verdict, now_ms)
+        home_address = request.home_address
+        if mip_codes.accepts(code) and asked.node.home_address is not None:
+            home_address = asked.node.home_address
         reply = mip.RegistrationReply(
-            code, lifetime_s, request.home_address, agent.agent.address, identification, for_node
+            code, lifetime_s, home_address, agent.agent.address, identification, for_node
         )
         data = mip.pack_to_sign(reply, association.spi, association.authenticator_size)
 
@@ -221,6 +240,8 @@ class Requests:
     def _reply_extensions(self, asked, code, verdict, now_ms):
         """What stands before and behind the node's authentication."""
         request, for_node, for_agent = asked.received.message, [], []
+        if code not in (AUTHENTICATION_FAILED, AGENT_AUTHENTICATION_FAILED, IDENTIFICATION_MISMATCH):
+            for_node += beside(self._agent.agent, asked.node, request, code)
         if not (request.extensions or asked.received.unprotected or asked.node.networks):
             return for_node, for_agent
         challenge = mip_extensions.find(asked.received.unprotected, mip_extensions.Challenge)

@@ -37,12 +37,13 @@ class Revocations:
         return self.due(now_ms)
 
     def commanded(self, event, now_ms):
-        """`careof revoke HOME-ADDRESS`: all bindings of the node end, and their other ends hear of it."""
+        """`careof revoke NODE`, by home address or NAI: its bindings end, and their other ends hear of it."""
         try:
-            home_address = ipv4.parse_address(event.arguments[0])
-        except (ValueError, IndexError):
-            return [Answer("revoke", {"error": "revoke: expected a home address"})]
-        node = self._agent.nodes.find(home_address)
+            node = self._agent.nodes.named(event.arguments[0].encode())
+            if node is None:
+                node = self._agent.nodes.find(ipv4.parse_address(event.arguments[0]))
+        except (ValueError, IndexError, AttributeError):
+            return [Answer("revoke", {"error": "revoke: expected a home address, or the NAI of a node here"})]
         if node is None or not node.bindings:
             return [Answer("revoke", {"error": "revoke: %s has no binding here" % event.arguments[0]})]
         return [Answer("revoke", node.text + " revoked")] + self._agent.revoke(node, now_ms)

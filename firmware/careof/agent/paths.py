@@ -204,7 +204,7 @@ class AgentPaths:
 
     @staticmethod
     def _prefixes(node):
-        return ((node.home_address, 32),) + node.routed
+        return node.routed if node.home_address is None else ((node.home_address, 32),) + node.routed
 
     @staticmethod
     def _end(binding):

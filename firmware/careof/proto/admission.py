@@ -51,6 +51,9 @@ def judge(received, source, port, home_agent, udp_tunnelling):
             udp_request = extension
         elif extension == mip_extensions.NO_CHANGE:
             no_change = True
+        elif isinstance(extension, mip_extensions.DynamicHomeAgent):
+            if extension.kind == mip_extensions.HA_REQUESTED and extension.address != home_agent:
+                return refusal(UNKNOWN_HOME_AGENT)  # RFC 4433 5.3
         elif isinstance(extension, mip_extensions.CriticalVendor):
             return refusal(UNKNOWN_CRITICAL)  # RFC 3115 2.3
     for_agent = None

@@ -4,7 +4,8 @@
     explicit   it names some: of these, what is configured; each has a code of its own in the reply, and the
                registration is refused only if not one could be had
 
-The prefix table (6.2.2) is the node's configured networks.
+The prefix table (6.2.2) is the node's configured networks, prefix by prefix: one that only overlaps them is
+not the node's.
 """
 
 from collections import namedtuple
@@ -32,7 +33,7 @@ def _asked_for(request):
 
 
 def _code(wanted, allowed):
-    if wanted.length > 32 or ipv4.masked(wanted.prefix, wanted.length) != wanted.prefix:
+    if not 0 < wanted.length <= 32 or ipv4.masked(wanted.prefix, wanted.length) != wanted.prefix:
         return NETWORK_INVALID
     return NETWORK_FINE if (wanted.prefix, wanted.length) in allowed else NETWORK_UNAUTHORIZED
 
@@ -44,7 +45,8 @@ def judge(request, allowed):
         return Verdict(ACCEPTED, tuple(allowed))
     if not allowed:
         return Verdict(DISALLOWED, ())
-    routed = tuple([(w.prefix, w.length) for w in wanted if _code(w, allowed) == NETWORK_FINE])
+    fine = [(w.prefix, w.length) for w in wanted if _code(w, allowed) == NETWORK_FINE]
+    routed = tuple([prefix for index, prefix in enumerate(fine) if prefix not in fine[:index]])
     return Verdict(ACCEPTED if routed else NETWORK_ERROR, routed)
 
 

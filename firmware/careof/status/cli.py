@@ -1,7 +1,7 @@
 """The `careof` command: asks careofd over its status socket and prints for a person, or JSON.
 
     careof [--run FOLDER] [--json] status | counters | visitors | reload | move UPLINK |
-           revoke HOME_ADDRESS | stop
+           revoke NODE | stop
 
 Exit status: 0 done; 1 careofd said no; 2 wrong use; 3 careofd is not there.
 """
@@ -14,7 +14,7 @@ RUN = "/var/run/careof"
 EXIT_REFUSED, EXIT_USE, EXIT_ABSENT = 1, 2, 3
 USAGE = (
     "usage: careof [--run FOLDER] [--json] status | counters | visitors | reload | move UPLINK | "
-    "revoke HOME_ADDRESS | stop\n"
+    "revoke NODE | stop\n"
 )
 COMMANDS = {
     "status": 0,
@@ -91,6 +91,7 @@ ROLE_LINES = (
     ("contact", "contact"),
     ("nodes", "nodes"),
     ("bindings", "bindings"),
+    ("addresses", "addresses"),
 )
 
 

@@ -6,11 +6,27 @@ A section becomes a record: a named tuple of its name and its options.
 
 from collections import namedtuple
 
-from .option_types import ADDRESS, BOOLEAN, CONTACT, DEVICE, NAME, PREFIX, SECRET, TEXT, choice, whole
+from .option_types import (
+    ADDRESS,
+    BOOLEAN,
+    CONTACT,
+    DEVICE,
+    DOMAIN,
+    NAME,
+    PREFIX,
+    SECRET,
+    SENTENCE,
+    TEXT,
+    URL,
+    choice,
+    whole,
+)
 
 NETWORKS_MAX = 64  # prefixes behind one router
 UPLINKS_MAX = 16
 LINKS_MAX = 16  # of a foreign agent
+POOLS_MAX = 16  # prefixes of a home agent's address pool
+DNS_SERVERS_MAX = 2  # RFC 4332 3.3: primary and secondary
 
 REQUIRED, LATER = "required", "later"  # LATER: load() knows what an absent one means
 # many: None for an option, else how long a list may be. refers: the kind of section that it names.
@@ -134,13 +150,46 @@ HomeAgent = _section(
     _option(
         "prefix_lengths", BOOLEAN, True, None, "say the link's prefix length; all agents of a link or none"
     ),
+    _option(
+        "address_pool",
+        PREFIX,
+        (),
+        None,
+        "home addresses for nodes that are known by nai alone, and for nobody else; a node finds its address "
+        "again as long as nobody else needs it",
+        POOLS_MAX,
+    ),
+    _option(
+        "redirect",
+        ADDRESS,
+        None,
+        None,
+        "another home agent, to which nodes that leave the choice to us are sent (RFC 4433). Default: they "
+        "are served here",
+    ),
+    _option("home_prefix_length", whole(1, 32), None, None, "told to nodes that ask (RFC 4332): of home"),
+    _option("gateway", ADDRESS, None, None, "told to nodes that ask: the default gateway at home"),
+    _option("dns_server", ADDRESS, (), None, "told to nodes that ask: a name server", DNS_SERVERS_MAX),
+    _option("dns_suffix", DOMAIN, None, None, "told to nodes that ask: the domain of short names"),
+    _option("configuration_url", URL, None, None, "told to nodes that ask: where more is to be had"),
+    _option("message_accepted", SENTENCE, None, None, "said to the user of a node that registers (RFC 4917)"),
+    _option("message_refused", SENTENCE, None, None, "said to the user of a node that is refused"),
 )
 MobileNode = _section(
     "mobile_node",
     "A node or router that may register with this machine's home agents.",
-    _option("home_address", ADDRESS, REQUIRED, None, "its home address"),
+    _option(
+        "home_address",
+        ADDRESS,
+        None,
+        None,
+        "its home address. Default: one of the home agent's address_pool; then it needs a nai",
+    ),
+    _option("nai", TEXT, None, None, "its network access identifier (RFC 2794), such as branch7@example.net"),
     _option("mobile_network", PREFIX, (), None, "a prefix behind it", NETWORKS_MAX),
     _option("association", NAME, REQUIRED, None, "a security association of it", UPLINKS_MAX, "association"),
+    _option("redirect", ADDRESS, None, None, "as the home agent's redirect, for this node"),
+    _option("message", SENTENCE, None, None, "said to its user with every reply, instead of the agent's"),
 )
 
 ForeignAgent = _section(

@@ -6,6 +6,7 @@ from ..wire import ipv4
 from . import uci
 
 MIP_PORT = 434
+SENTENCE_MAX = 200  # octets: a message extension has room for 254 (RFC 4917 3)
 
 # text: what is expected, as an error and the documentation say it. read(text): the value, or ValueError.
 Type = namedtuple("Type", "text read")
@@ -98,11 +99,42 @@ def _read_text(text):
     return text
 
 
+def _read_sentence(text):
+    if not 1 <= len(text.encode()) <= SENTENCE_MAX:
+        raise ValueError
+    for character in text:
+        if ord(character) < 32 or 127 <= ord(character) < 160:
+            raise ValueError
+    return text
+
+
+def _read_domain(text):
+    if not 1 <= len(text) <= 245:  # what a host configuration extension has room for
+        raise ValueError
+    for label in text.split("."):
+        if not 1 <= len(label) <= 63 or label[0] == "-" or label[-1] == "-":
+            raise ValueError
+        for character in label.lower():
+            if character not in "abcdefghijklmnopqrstuvwxyz0123456789-_":
+                raise ValueError
+    return text
+
+
+def _read_url(text):
+    scheme, _, rest = text.partition("://")
+    if scheme not in ("http", "https") or not rest or len(text) > 245:
+        raise ValueError
+    return _read_text(text)
+
+
 BOOLEAN = Type("1 or 0 (or on, off, true, false, yes, no)", _read_boolean)
 ADDRESS = Type("an IPv4 address of one host, such as 198.51.100.10", _read_address)
 CONTACT = Type("an IPv4 address, or one with a port, such as 198.51.100.10:434", _read_contact)
 PREFIX = Type("an IPv4 prefix without bits beyond its length, such as 10.77.1.0/24", ipv4.parse_prefix)
 DEVICE = Type("a network device, such as wan (1 to 15 characters)", _read_device)
 TEXT = Type("1 to 255 printable characters without blanks", _read_text)
+SENTENCE = Type("1 to %d octets of UTF-8 without control characters" % SENTENCE_MAX, _read_sentence)
+DOMAIN = Type("a domain name, such as example.net", _read_domain)
+URL = Type("an http or https URL of at most 245 characters", _read_url)
 NAME = Type("the name of a section (letters, digits, _)", _read_name)
 SECRET = Type("32 to 128 hexadecimal digits, an even number", _read_key)

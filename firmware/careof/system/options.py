@@ -67,6 +67,10 @@ class _Reading:
                 return section.line
         return 1
 
+    def is_said(self, kind, record, name):
+        """Has a section this option at all, right or wrong?"""
+        return any([other is record and bool(section.all(name)) for other, section in self._order[kind]])
+
     def _read_section(self, section):
         row = BY_KIND.get(section.kind)
         if row is None:
@@ -221,17 +225,52 @@ def _check_networks(reading, kind, records):
 
 def _check_nodes(reading):
     nodes = reading.records("mobile_node")
-    homes = {}
+    pools = [prefix for agent in reading.records("home_agent") for prefix in agent.address_pool]
+    for name in ("home_address", "nai"):
+        _check_differs(reading, "mobile_node", nodes, name)
     for node in nodes:
-        if node.home_address in homes:
+        if node.home_address is None and (node.nai is None or not pools):
             line = reading.entry_line("mobile_node", node, "home_address")
-            reading.mistake(line, "option 'home_address': it is that of '%s'" % homes[node.home_address])
-        elif node.home_address:
-            homes[node.home_address] = node.name
+            why = "option 'home_address' is missing: expected here, or a nai and a home_agent's address_pool"
+            if not reading.is_said("mobile_node", node, "home_address"):
+                reading.mistake(line, "config mobile_node '%s': %s" % (node.name, why))
         spis = {}
         for name in node.association:
             _check_spi(reading, spis, name, reading.entry_line("mobile_node", node, "association", name))
     _check_networks(reading, "mobile_node", nodes)
+
+
+def _check_differs(reading, kind, records, name):
+    """No two of them have the same value of an option."""
+    owners = {}
+    for record in records:
+        value = getattr(record, name)
+        if value is None:
+            continue
+        if owners.setdefault(value, record.name) != record.name:
+            line = reading.entry_line(kind, record, name)
+            reading.mistake(line, "option '%s': it is that of '%s'" % (name, owners[value]))
+
+
+def _check_pools(reading):
+    """A pool's addresses are nobody else's."""
+    taken = [
+        (network, "mobile_network of mobile_node '%s'" % node.name)
+        for node in reading.records("mobile_node")
+        for network in node.mobile_network
+    ]
+    for agent in reading.records("home_agent"):
+        for pool in agent.address_pool:
+            text = ipv4.prefix_text(pool)
+            for other, owner in taken:
+                if ipv4.overlap(pool, other):
+                    line = reading.entry_line("home_agent", agent, "address_pool", text)
+                    why = "it overlaps %s, %s" % (ipv4.prefix_text(other), owner)
+                    reading.mistake(line, "list 'address_pool' '%s': %s" % (text, why))
+            taken.append((pool, "address_pool of home_agent '%s'" % agent.name))
+        if agent.redirect is not None and agent.redirect == agent.address:
+            line = reading.entry_line("home_agent", agent, "redirect")
+            reading.mistake(line, "option 'redirect': expected another address than the agent's own")
 
 
 def _check_devices(reading):
@@ -308,6 +347,7 @@ def read(document):
         _check_references,
         _check_routers,
         _check_nodes,
+        _check_pools,
         _check_devices,
         _check_foreign_agents,
         _check_peers,
