@@ -373,15 +373,17 @@ static void uplink_ready(struct tunneld *tunneld, struct uplink *uplink, int fd,
     }
 }
 
-void in_udp_ready(struct tunneld *tunneld, struct watcher *watcher, uint32_t events)
+void in_udp_ready(void *owner, struct watcher *watcher, uint32_t events)
 {
+    struct tunneld *tunneld = owner;
     (void)events;
     struct uplink *uplink = (struct uplink *)((char *)watcher - offsetof(struct uplink, udp));
     uplink_ready(tunneld, uplink, watcher->fd, udp_message);
 }
 
-void in_raw_ready(struct tunneld *tunneld, struct watcher *watcher, uint32_t events)
+void in_raw_ready(void *owner, struct watcher *watcher, uint32_t events)
 {
+    struct tunneld *tunneld = owner;
     (void)events;
     struct raw_socket *raw = (struct raw_socket *)((char *)watcher - offsetof(struct raw_socket, watcher));
     uplink_ready(tunneld, raw->uplink, watcher->fd, raw_message);

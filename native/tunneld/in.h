@@ -26,7 +26,7 @@ struct in {
 };
 
 bool in_begin(struct tunneld *tunneld, uint32_t tun_ifindex, const uint8_t key[16]);
-void in_udp_ready(struct tunneld *tunneld, struct watcher *watcher, uint32_t events);
-void in_raw_ready(struct tunneld *tunneld, struct watcher *watcher, uint32_t events);
+void in_udp_ready(void *owner, struct watcher *watcher, uint32_t events);
+void in_raw_ready(void *owner, struct watcher *watcher, uint32_t events);
 
 #endif

@@ -41,8 +41,9 @@ static void frame_up(struct tunneld *tunneld, const struct link *link, const str
         count(tunneld, COUNTER_SIGNAL_CLIENT_FULL, 1);
 }
 
-static void packet_ready(struct tunneld *tunneld, struct watcher *watcher, uint32_t events)
+static void packet_ready(void *owner, struct watcher *watcher, uint32_t events)
 {
+    struct tunneld *tunneld = owner;
     (void)events;
     struct link *link = (struct link *)((char *)watcher - offsetof(struct link, packet));
     for (int turn = 0; turn < LINK_FRAMES_PER_TURN; turn++) {

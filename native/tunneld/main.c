@@ -67,16 +67,18 @@ static int begin_failed(enum exit_status status, const char *what, const char *w
     return status;
 }
 
-static void stop_ready(struct tunneld *tunneld, struct watcher *watcher, uint32_t events)
+static void stop_ready(void *owner, struct watcher *watcher, uint32_t events)
 {
+    struct tunneld *tunneld = owner;
     struct signalfd_siginfo signal;
     (void)events;
     if (read(watcher->fd, &signal, sizeof signal) > 0)
         tunneld->exit_code = EXIT_STOPPED;
 }
 
-static void helper_gone(struct tunneld *tunneld, struct watcher *watcher, uint32_t events)
+static void helper_gone(void *owner, struct watcher *watcher, uint32_t events)
 {
+    struct tunneld *tunneld = owner;
     (void)watcher, (void)events;
     log_line(LOG_ERROR, "the helper died");
     tunneld->exit_code = EXIT_HELPER;
@@ -158,7 +160,9 @@ static int begin(struct tunneld *tunneld, const struct options *options)
         return begin_failed(EXIT_MEMORY, "no memory", strerror(errno));
     if (!loop_begin(&tunneld->loop) || !watch_all(tunneld))
         return begin_failed(EXIT_MEMORY, "the event loop", strerror(errno));
-    if (!control_listen(tunneld, options->socket, options->owner.uid))
+    if (!control_begin(tunneld))
+        return begin_failed(EXIT_MEMORY, "no memory", strerror(errno));
+    if (!channel_listen(&tunneld->control, options->socket, options->owner.uid))
         return begin_failed(EXIT_SOCKET, options->socket, strerror(errno));
     return give_up_rights(options);
 }
@@ -173,7 +177,7 @@ static void run(struct tunneld *tunneld)
             deadline_us = hold_us;
         if (expiry_us < deadline_us)
             deadline_us = expiry_us;
-        loop_turn(tunneld, &tunneld->loop, tunneld->now_us, deadline_us);
+        loop_turn(&tunneld->loop, tunneld, &tunneld->now_us, deadline_us);
     }
 }
 

@@ -219,8 +219,9 @@ static void from_tun(struct tunneld *tunneld, uint8_t *read, size_t size)
         count(tunneld, COUNTER_OUT_GATE_CLOSED, plan.count);
 }
 
-void out_tun_ready(struct tunneld *tunneld, struct watcher *watcher, uint32_t events)
+void out_tun_ready(void *owner, struct watcher *watcher, uint32_t events)
 {
+    struct tunneld *tunneld = owner;
     (void)events;
     for (int i = 0; i < TUN_READS_PER_TURN; i++) {
         ssize_t size = read(watcher->fd, tunneld->out.read, SEGMENT_READ_SIZE_MAX);

@@ -20,7 +20,7 @@ struct out {
 };
 
 bool out_begin(struct tunneld *tunneld);
-void out_tun_ready(struct tunneld *tunneld, struct watcher *watcher, uint32_t events);
+void out_tun_ready(void *owner, struct watcher *watcher, uint32_t events);
 
 /* What one read of the TUN gave, by that route as if its gate were open. */
 void out_by_route(struct tunneld *tunneld, struct route *route, uint8_t *read, size_t size);

@@ -21,7 +21,7 @@ static struct limiter *limiter_of(struct signals *signals, uint32_t address)
 bool signals_may_pass(struct tunneld *tunneld, uint32_t source)
 {
     struct signals *signals = &tunneld->signals;
-    if (!control_has_client(&tunneld->control)) {
+    if (!channel_has_client(&tunneld->control)) {
         count(tunneld, COUNTER_SIGNAL_NO_CLIENT, 1);
         return false;
     }

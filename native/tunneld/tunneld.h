@@ -3,7 +3,6 @@
 #define CAREOF_TUNNELD_H
 
 #include <stdint.h>
-#include <time.h>
 
 #include "control.h"
 #include "helper.h"
@@ -32,7 +31,7 @@ struct tunneld {
     struct helper helper;
     struct watcher helper_watcher, stop_watcher, tun;
     struct state state;
-    struct control control;
+    struct channel control;
     struct sender sender;
     struct out out;
     struct in in;
@@ -48,13 +47,6 @@ struct tunneld {
 static inline void count(struct tunneld *tunneld, enum counter counter, uint64_t more)
 {
     tunneld->counters[counter] += more;
-}
-
-static inline uint64_t clock_us(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
 }
 
 #endif

@@ -83,10 +83,9 @@ static void begin_once(void)
     signals_begin(&tunneld.signals, 7);
     PROMISE(out_begin(&tunneld) && in_begin(&tunneld, 99, key) && loop_begin(&tunneld.loop));
     PROMISE(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, pair) == 0);
+    PROMISE(control_begin(&tunneld));
     tunneld.control.client.fd = pair[0];
     careofd = pair[1];
-    tunneld.control.message = malloc(MESSAGE_SIZE_MAX);
-    tunneld.control.queue = malloc(CLIENT_BUFFER_SIZE);
 }
 
 static void say(uint16_t kind, struct message message)
@@ -178,7 +177,7 @@ static void one_op(uint8_t op, const uint8_t *data, size_t size)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     begin_once();
-    if (!control_has_client(&tunneld.control)) /* it did not read for too long, in an input before */
+    if (!channel_has_client(&tunneld.control)) /* it did not read for too long, in an input before */
         abort();
     stand();
     tunneld.now_us += 1000000;

@@ -4,8 +4,6 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-#include "tunneld.h"
-
 enum { EVENTS = 16 };
 
 bool loop_begin(struct loop *loop)
@@ -46,14 +44,14 @@ static int timeout_ms(uint64_t now_us, uint64_t deadline_us)
     return left_ms > 3600000 ? 3600000 : (int)left_ms;
 }
 
-void loop_turn(struct tunneld *tunneld, struct loop *loop, uint64_t now_us, uint64_t deadline_us)
+void loop_turn(struct loop *loop, void *owner, uint64_t *now_us, uint64_t deadline_us)
 {
     struct epoll_event events[EVENTS];
-    int count = epoll_wait(loop->epoll, events, EVENTS, timeout_ms(now_us, deadline_us));
-    tunneld->now_us = clock_us();
+    int count = epoll_wait(loop->epoll, events, EVENTS, timeout_ms(*now_us, deadline_us));
+    *now_us = clock_us();
     loop->changed = false;
     for (int i = 0; i < count && !loop->changed; i++) {
         struct watcher *watcher = events[i].data.ptr;
-        watcher->ready(tunneld, watcher, events[i].events);
+        watcher->ready(owner, watcher, events[i].events);
     }
 }

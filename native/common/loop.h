@@ -5,12 +5,12 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-
-struct tunneld;
+#include <time.h>
 
 struct watcher {
     int fd; /* -1: none */
-    void (*ready)(struct tunneld *tunneld, struct watcher *watcher, uint32_t events);
+    /* owner: whose loop it is, as loop_turn() was told (struct tunneld, struct keyd) */
+    void (*ready)(void *owner, struct watcher *watcher, uint32_t events);
 };
 
 struct loop {
@@ -25,7 +25,14 @@ void loop_change(struct loop *loop, struct watcher *watcher, uint32_t events);
 /* Closes its descriptor too. */
 void loop_forget(struct loop *loop, struct watcher *watcher);
 
-/* Waits at most until `deadline_us` (UINT64_MAX: no deadline) and calls who is ready. */
-void loop_turn(struct tunneld *tunneld, struct loop *loop, uint64_t now_us, uint64_t deadline_us);
+/* Waits at most until `deadline_us` (UINT64_MAX: no deadline), sets `now_us` and calls who is ready. */
+void loop_turn(struct loop *loop, void *owner, uint64_t *now_us, uint64_t deadline_us);
+
+static inline uint64_t clock_us(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
 
 #endif
