@@ -50,6 +50,8 @@ DEFAULTS = {
     "challenge_window": 2,
     "revocation": True,
     "any_home_agent": False,
+    "home_agent": None,
+    "message": None,
     "visitor_prefix": (),
     "max_visitors": 3,
     "max_pending": 4,
@@ -176,13 +178,17 @@ class Foreign:
         port=434,
         tamper=None,
         after=(),
+        agent=None,
+        nai=None,
     ):
         """Answer the last request that was relayed. after: extensions behind its authentication."""
         request = mip.unpack(self.to_agent[-1][2]).message
         lifetime_s = request.lifetime_s if lifetime_s is None else lifetime_s
-        nai = [e for e in request.extensions if isinstance(e, ext.Nai)]
+        names = [e for e in request.extensions if isinstance(e, ext.Nai)]
+        if nai is not None:
+            names = [ext.Nai(nai)] if nai else []
         message = mip.RegistrationReply(
-            code, lifetime_s, home or request.home_address, source, request.identification, nai
+            code, lifetime_s, home or request.home_address, agent or source, request.identification, names
         )
         data = mip.pack_to_sign(message, NODE_SPI, 16)
         data += self.keys.authenticate("node", data)
@@ -496,6 +502,97 @@ def test_a_nai_stands_in_for_a_home_address_that_is_not_known_yet():
     )
 
 
+def named(foreign, now_ms=0, **more):
+    """A request that says a name and no home address."""
+    data = foreign.request(home=bytes(4), extensions=[ext.Nai(b"node@example.net")], **more)
+    return foreign.ask(data, now_ms, source=bytes(4))
+
+
+def test_a_reply_without_what_a_name_needs_is_refused_with_its_code():
+    """RFC 2794 3; the control is a reply that has it all."""
+    for code, changes in (
+        (97, {"home": HOME, "nai": b""}),
+        (98, {"home": HOME, "agent": bytes(4)}),
+        (99, {}),
+        (0, {"home": HOME}),
+    ):
+        foreign = Foreign()
+        named(foreign).reply(**changes)
+        assert foreign.code() == code
+        assert foreign.visitors() == ([] if code else ["10.77.0.2"])
+        assert foreign.node_got()[2].message.extensions == [ext.Nai(b"node@example.net")]
+    foreign = Foreign()
+    named(foreign).reply(home=HOME, nai=b"other@example.net")
+    assert foreign.visitors() == [] and foreign.counts["visitor_reply_not_awaited"] == 1
+    foreign.reply(code=130)  # a refusal has no home address to give
+    assert foreign.code() == 130
+
+
+def test_who_is_known_by_name_finds_room_where_all_is_taken():
+    foreign = Foreign(max_visitors=1)
+    named(foreign).reply(home=HOME)
+    named(foreign, 2000).reply(home=HOME, now_ms=2000)
+    assert foreign.code() == 0 and foreign.visitors() == ["10.77.0.2"]
+    other = foreign.request(home=bytes(4), extensions=[ext.Nai(b"other@example.net")])
+    foreign.ask(other, 4000, OTHER_MAC, bytes(4))
+    assert foreign.code() == 66
+
+
+def test_two_names_without_an_address_are_told_apart_by_their_replies():
+    foreign = Foreign()
+    named(foreign)
+    other = foreign.request(home=bytes(4), extensions=[ext.Nai(b"other@example.net")])
+    foreign.ask(other, 0, OTHER_MAC, bytes(4))
+    foreign.reply(home=ipv4.parse_address("10.77.0.3"))
+    assert foreign.node_got()[0] == OTHER_MAC and foreign.visitors() == ["10.77.0.3"]
+
+
+def test_a_request_for_any_home_agent_goes_to_ours_or_is_refused_with_90():
+    for any_agent in (bytes(4), b"\xff\xff\xff\xff"):
+        foreign = Foreign(home_agent=AGENT)
+        named(foreign, agent=any_agent)
+        assert foreign.to_agent[0][0] == AGENT
+        assert mip.unpack(foreign.to_agent[0][2]).message.home_agent == any_agent  # as it came
+        foreign.reply(home=HOME)
+        assert foreign.visitors() == ["10.77.0.2"]
+        assert foreign.role.snapshot(0)["visitors"][0]["home_agent"] == "198.51.100.10"
+        refused = Foreign()
+        named(refused, agent=any_agent)
+        assert refused.code() == 90 and refused.to_agent == []
+    crooked = Foreign(home_agent=AGENT)
+    wanted = ext.DynamicHomeAgent(ext.HA_REQUESTED, bytes((224, 0, 0, 1)))
+    crooked.ask(crooked.request(agent=bytes(4), extensions=[wanted]))
+    assert crooked.code() == 90  # RFC 4433 5.2: the default is not asked for
+
+
+def test_critical_extensions_that_nobody_knows():
+    """RFC 3115 2.3: for us behind the node's authentication; before it they are the home agent's."""
+    critical = ext.CriticalVendor(99999, 1, b"?")
+    foreign = Foreign()
+    foreign.ask(foreign.request() + ext.pack_extension(critical))
+    assert foreign.code() == 100 and foreign.to_agent == []
+    foreign = Foreign()
+    foreign.ask(foreign.request(extensions=[critical])).reply()
+    assert foreign.code() == 0  # passed on, both ways
+    foreign = Foreign()
+    foreign.ask(foreign.request()).reply(after=[critical])
+    assert foreign.code() == 101 and foreign.visitors() == []
+    foreign = Foreign()
+    foreign.ask(foreign.request()).reply(after=[ext.NormalVendor(99999, 1, b"?")])
+    assert foreign.code() == 0 and foreign.visitors() == ["10.77.0.2"]
+
+
+def test_our_words_for_the_user_stand_behind_the_nodes_authentication():
+    foreign = Foreign(message="Café, first floor")
+    foreign.ask(foreign.request()).reply()
+    received = foreign.node_got()[2]
+    assert received.relayed == foreign.signed_by_home_agent
+    assert received.unprotected == [ext.MessageString(2, "Café, first floor".encode())]
+    foreign.ask(foreign.request(lifetime_s=9999), 2000)
+    [words] = foreign.node_got()[2].message.extensions
+    assert foreign.code() == 69 and words.origin == ext.MESSAGE_FROM_FOREIGN_AGENT
+
+
 def test_the_home_agent_that_is_asked_for_may_be_said_in_an_extension():
     foreign = Foreign()
     wanted = ext.DynamicHomeAgent(ext.HA_REQUESTED, AGENT)
@@ -632,6 +729,7 @@ def test_a_challenge_that_the_home_agent_changed_is_told_and_replaced():
     received = foreign.node_got()[2]
     assert ext.find(received.unprotected, ext.AgentError) == ext.AgentError(109)
     assert ext.find(received.unprotected, ext.Challenge).value != b"another"
+    assert foreign.visitors() == []  # what the home agent granted is not honoured
 
 
 def test_solicited_advertisements_repeat_a_challenge_until_it_is_used():
@@ -784,6 +882,24 @@ def test_forged_replayed_and_reflected_revocations_do_nothing():
         assert foreign.counts[name] == 1
         foreign.from_agent(revocation(foreign), 1000)  # the control
         assert foreign.visitors() == []
+
+
+def test_a_grant_that_is_not_honoured_is_revoked_at_once():
+    """RFC 4636 6. The control shares no association: then nothing may be said to the home agent."""
+    support = ext.RevocationSupport(False, 5000)
+    for kept in (True, False):
+        foreign = shared(visitor_prefix=((bytes((10, 99, 0, 0)), 16),))
+        named(foreign, lifetime_s=600).reply(home=HOME, sign=True, after=[support] if kept else [])
+        [error] = foreign.node_got()[2].unprotected
+        assert error == ext.AgentError(65) and foreign.code() == 0 and foreign.visitors() == []
+        sent = [mip.unpack(data).message for _, _, data in foreign.to_agent[1:]]
+        assert [type(message) for message in sent] == ([mip.Revocation] if kept else [])
+        if kept:
+            assert sent[0][:4] == (0, HOME, AGENT, CARE_OF)
+            ack = mip.RevocationAcknowledgment(0, HOME, sent[0].identifier, [])
+            data = mip.pack_to_sign(ack, AGENTS_SPI, 32, ext.FOREIGN_HOME)
+            foreign.from_agent(data + foreign.keys.authenticate("agents", data))
+            assert foreign.counts["revocation_acknowledged"] == 1
 
 
 def test_what_was_not_agreed_on_cannot_be_revoked():

@@ -200,6 +200,17 @@ def test_what_a_home_agent_says_to_its_nodes():
     assert mistakes(agent(*servers)) == ["careof:5: list 'dns_server': at most 2"]
 
 
+def test_a_foreign_agents_home_agent_is_one_that_it_serves():
+    foreign = """config foreign_agent 'lan'
+	list device 'lan0'
+	option uplink_device 'wan0'
+	option home_agent '198.51.100.10'
+"""
+    peer = "config agent_peer 'hq'\n\toption address '198.51.100.10'\n"
+    assert mistakes(foreign) == ["careof:4: option 'home_agent': expected the address of a config agent_peer"]
+    assert mistakes(foreign + peer) == [] and mistakes(foreign + "\toption any_home_agent '1'\n") == []
+
+
 def test_what_must_differ():
     assert "SPI 256 is that of" in changed("'257'", "'256'")[0]
     assert changed("'wwan0'", "'eth1'") == ["careof:13: option 'device' 'eth1': it is that of uplink 'wan'"]

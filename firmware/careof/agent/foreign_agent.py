@@ -98,6 +98,7 @@ class ForeignAgent:
             agent.minimal,
             agent.gre,
             self.own_addresses(),
+            agent.home_agent,
         )
 
     def _offered(self, advertiser):

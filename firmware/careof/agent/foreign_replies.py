@@ -59,7 +59,13 @@ class Replies:
         agent, reply = self._agent, received.message
         agent.visitors.answered(pending)
         actions, status = [Count("visitor_reply_%d" % reply.code)], 0
-        if mip_codes.accepts(reply.code):
+        code = visiting.judge_reply(pending.asked.received.message, received)
+        if code:
+            actions += self._not_honoured(pending, received, now_ms)
+            return actions + agent.requests.deny(pending.asked, code, now_ms)
+        if self._challenge_differs(pending, received):
+            status = visiting.WRONG_CHALLENGE  # RFC 4721 3.3
+        elif mip_codes.accepts(reply.code):
             more, status = self._accepted(pending, received, event, now_ms)
             actions += more
         else:
@@ -68,13 +74,24 @@ class Replies:
                 mip_codes.describe_code(reply.code),
             )
             actions.append(Log("notice", "visitor", text))
-        if not status and self._challenge_differs(pending, received):
-            status = 109  # RFC 4721 3.3: ha_wrong_challenge
         data = received.relayed if received.authentication is not None else mip.pack(reply)
         if status:
+            actions += self._not_honoured(pending, received, now_ms)
             data += mip_extensions.pack_extension(mip_extensions.AgentError(status))
             actions.append(Count("visitor_error_%d" % status))
         return actions + agent.requests.reply(pending.asked, data, now_ms)
+
+    def _not_honoured(self, pending, received, now_ms):
+        """The home agent may have a binding now that we do not serve: it should hear of it (RFC 4636 6)."""
+        reply, request = received.message, pending.asked.received.message
+        signed = received.agent_authentication is not None
+        support = mip_extensions.find(received.unprotected, mip_extensions.RevocationSupport)
+        granted = mip_codes.accepts(reply.code) and reply.lifetime_s and request.lifetime_s
+        if not granted or not signed or support is None or request.flags & mip.FLAG_D:
+            return []
+        if self._agent.visitors.find(reply.home_address) is not None:
+            return []  # a visit that stands has the same ends: what we revoked would be that
+        return self._agent.revocations.not_honoured(pending, reply, now_ms)
 
     @staticmethod
     def _challenge_differs(pending, received):

@@ -105,9 +105,10 @@ class Requests:
 
     def _admitted(self, asked, verdict, now_ms):
         agent, request = self._agent, asked.received.message
-        known = agent.visitors.find(request.home_address) is not None
-        full = not known and request.lifetime_s and len(agent.visitors) >= agent.options.agent.max_visitors
-        if full or len(agent.visitors.pending) >= agent.options.agent.max_pending:
+        full = request.lifetime_s and len(agent.visitors) >= agent.options.agent.max_visitors
+        if (full and not agent.visitors.knows(request)) or len(
+            agent.visitors.pending
+        ) >= agent.options.agent.max_pending:
             return [Count("visitor_no_room")] + self.deny(asked, visiting.NO_ROOM, now_ms)
         if asked.challenge is not None and asked.advertiser.challenges is not None:
             asked.advertiser.challenges.used(asked.link_address, asked.challenge)
@@ -172,8 +173,12 @@ class Requests:
         return True
 
     def reply(self, asked, data, now_ms):
-        """Send a reply's octets to who asked, with a challenge and our authentication if there are such."""
-        association = self._association(asked)
+        """Send a reply's octets to who asked, with our words, a challenge and our authentication if there are
+        such."""
+        association, words = self._association(asked), self._agent.options.agent.message
+        if words is not None:
+            origin = mip_extensions.MESSAGE_FROM_FOREIGN_AGENT  # RFC 4917 5: behind the node's authentication
+            data += mip_extensions.pack_extension(mip_extensions.MessageString(origin, words.encode()))
         if asked.advertiser.challenges is not None:
             fresh = mip_extensions.Challenge(asked.advertiser.challenges.for_node(asked.link_address))
             data += mip_extensions.pack_extension(fresh)

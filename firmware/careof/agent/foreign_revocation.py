@@ -121,6 +121,14 @@ class Revocations:
             actions += visitor.advertiser.revoked(visitor.link_address, visitor.home_address)
         return actions + self.due(now_ms)
 
+    def not_honoured(self, pending, reply, now_ms):
+        """End a binding that a home agent made and no visitor here has; its node is told by the reply."""
+        expires_ms = now_ms + reply.lifetime_s * 1000
+        care_of = pending.asked.received.message.care_of_address
+        binding = Binding(reply.home_address, reply.home_agent, care_of, expires_ms)
+        self._revoking.begin(binding, False, pending.verdict.home_agent, MIP_PORT, True, now_ms)
+        return self.due(now_ms)
+
     def _taken_note(self, acknowledgment, event, now_ms):
         binding = self._revoking.acknowledged(acknowledgment, event.source)
         if binding is None:

@@ -42,7 +42,7 @@ class Pending:
         if (request.identification ^ reply.identification) & 0xFFFFFFFF:
             return False
         if request.home_address == bytes(4):
-            return name_of(request)[1] == name_of(reply)[1]
+            return name_of(reply)[1] in (name_of(request)[1], b"")  # none is refused, but it is the reply
         return request.home_address == reply.home_address
 
 
@@ -129,6 +129,13 @@ class Visitors:
 
     def find(self, home_address):
         return self._visitors.get(int.from_bytes(home_address, "big"))
+
+    def knows(self, request):
+        """Is this a request of a visitor that there is?"""
+        home_address, nai = name_of(request)
+        if home_address != bytes(4):
+            return self.find(home_address) is not None
+        return any([visitor.nai == nai for visitor in self])
 
     def add(self, visitor):
         """A new one, or one whose lifetime is another now."""

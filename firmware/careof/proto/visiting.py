@@ -1,29 +1,33 @@
 """What a foreign agent makes of a request before it is relayed (RFC 5944 3.7.2.1, 3024 4.2.1, 4721 3.2,
 4433 5.2).
 
-judge() looks at one request alone and remembers nothing. The order is that of the texts: who sent it and
-what it is, then what is asked for; authentication is asked for by the caller, before anything is relayed.
-Whether there is room is for the table of visitors to say.
+judge() looks at one request alone and remembers nothing, and so does judge_reply() at a reply. The order is
+that of the texts: who sent it and what it is, then what is asked for; authentication is asked for by the
+caller, before anything is relayed. Whether there is room is for the table of visitors to say.
 """
 
 from collections import namedtuple
 
-from ..wire import mip, mip_extensions
+from ..wire import mip, mip_codes, mip_extensions
 
 ACCEPTED = 0
 PROHIBITED, NO_ROOM, FAILED_AUTHENTICATION, HOME_AGENT_FAILED = 65, 66, 67, 68
 LIFETIME_TOO_LONG, POORLY_FORMED, NO_ENCAPSULATION = 69, 70, 72
 NO_REVERSE_TUNNEL, REVERSE_TUNNEL_MANDATORY, TOO_DISTANT, INVALID_CARE_OF = 74, 75, 76, 77
 TIMED_OUT, NO_DELIVERY, NONZERO_HOME_AGENT, MISSING_NAI = 78, 79, 90, 97
-UNKNOWN_CRITICAL, INVALID_HOME_AGENT = 100, 194
+MISSING_HOME_AGENT, MISSING_HOME_ADDRESS = 98, 99
+UNKNOWN_CRITICAL, UNKNOWN_CRITICAL_OF_HOME_AGENT, INVALID_HOME_AGENT = 100, 101, 194
+WRONG_CHALLENGE = 109  # RFC 4721 10
 
 OFF, OPTIONAL, REQUIRED = "off", "optional", "required"
 TTL_OF_NEIGHBOUR = 255  # RFC 3024 4.1.1: nobody farther away can make it
 ANYONE = (bytes(4), b"\xff\xff\xff\xff")  # RFC 4433 2: home agent addresses that ask for any
 
-# What an agent offers on a link. reverse_tunnel: OFF, OPTIONAL or REQUIRED; own_addresses: of this machine.
+# What an agent offers on a link. reverse_tunnel: OFF, OPTIONAL or REQUIRED; own_addresses: of this machine;
+# home_agent: where requests go that name none (RFC 4433 5.2), or None.
 Offer = namedtuple(
-    "Offer", "care_of lifetime_max_s reverse_tunnel encapsulating_delivery minimal gre own_addresses"
+    "Offer",
+    "care_of lifetime_max_s reverse_tunnel encapsulating_delivery minimal gre own_addresses home_agent",
 )
 # code 0: where the request goes. encapsulating: the delivery style (RFC 3024 5.2).
 Verdict = namedtuple("Verdict", "code home_agent encapsulating")
@@ -38,7 +42,7 @@ def judge(received, ttl, offer):
     """The verdict on a request (mip.Received) that came from the link with this TTL."""
     request = received.message
     code = _who(request, received.unprotected, offer)
-    home_agent = _home_agent(request)
+    home_agent = _home_agent(request, offer)
     if not code and home_agent is None:
         code = NONZERO_HOME_AGENT
     if not code and home_agent in offer.own_addresses:
@@ -49,7 +53,23 @@ def judge(received, ttl, offer):
     return Verdict(code, home_agent, delivery is not None)
 
 
-def _home_agent(request):
+def judge_reply(request, received):
+    """Why a genuine reply (mip.Received) cannot be passed on as it is: a code, or 0."""
+    reply = received.message
+    for extension in received.unprotected:
+        if type(extension) is mip_extensions.CriticalVendor:
+            return UNKNOWN_CRITICAL_OF_HOME_AGENT  # RFC 3115 2.3: we are where it passes
+    if not mip_codes.accepts(reply.code) or not reply.lifetime_s or not request.lifetime_s:
+        return ACCEPTED
+    nai = mip_extensions.find(request.extensions, mip_extensions.Nai)
+    if nai is not None and mip_extensions.find(reply.extensions, mip_extensions.Nai) != nai:
+        return MISSING_NAI  # RFC 2794 3, and the next two
+    if not is_unicast(reply.home_agent):
+        return MISSING_HOME_AGENT
+    return ACCEPTED if reply.home_address != bytes(4) else MISSING_HOME_ADDRESS
+
+
+def _home_agent(request, offer):
     """Where the request goes: RFC 4433 4.1 step 2; None: it does not say."""
     for extension in request.extensions:
         if (
@@ -57,6 +77,8 @@ def _home_agent(request):
             and extension.kind == mip_extensions.HA_REQUESTED
         ):
             return extension.address if is_unicast(extension.address) else None
+    if request.home_agent in ANYONE:
+        return offer.home_agent
     return request.home_agent if is_unicast(request.home_agent) else None
 
 

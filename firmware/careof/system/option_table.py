@@ -252,6 +252,14 @@ ForeignAgent = _section(
         "relay to any home agent, not only to a config agent_peer. Whoever is on the LAN can then have any "
         "address routed to himself that his home agent says is his: set visitor_prefix too",
     ),
+    _option(
+        "home_agent",
+        ADDRESS,
+        None,
+        None,
+        "where requests go that leave the choice of a home agent to us (RFC 4433). Default: they are refused",
+    ),
+    _option("message", SENTENCE, None, None, "said to the user of a node with every reply (RFC 4917)"),
     _option("visitor_prefix", PREFIX, (), None, "home addresses that may visit. Default: any", NETWORKS_MAX),
     _option("max_visitors", whole(1, 10000), 100, None, "registered at a time"),
     _option("max_pending", whole(1, 1000), 32, None, "requests that wait for their home agent"),

@@ -317,6 +317,11 @@ def _check_foreign_agents(reading):
 
 def _check_peers(reading):
     addresses = {}
+    known = [peer.address for peer in reading.records("agent_peer")]
+    for agent in reading.records("foreign_agent"):
+        if agent.home_agent is not None and agent.home_agent not in known and not agent.any_home_agent:
+            line = reading.entry_line("foreign_agent", agent, "home_agent")
+            reading.mistake(line, "option 'home_agent': expected the address of a config agent_peer")
     for peer in reading.records("agent_peer"):
         if peer.address and addresses.setdefault(peer.address, peer.name) != peer.name:
             line = reading.entry_line("agent_peer", peer, "address")
