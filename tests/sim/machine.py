@@ -23,6 +23,7 @@ class Machine:
             self.keys.add_key(section.name, section.algorithm, section.key)
         self.saved, self.held = {}, {}
         self.counters, self.answers, self.moves, self.log = {}, [], [], []
+        self.sent, self.told = [], []  # (ms, uplink's number) of each signal; ms of each word about a link
         self.settled = self.stopped = False
         self.clock_error_ms = 0
         self.refuse_with = None  # a home agent that answers every request with this code
@@ -58,6 +59,7 @@ class Machine:
         self.tunneld.up = True
         for key, message in self.held.items():
             self.tunneld.hold(key, message)
+        self.told.append(self.world.now_ms)  # a new tunneld is as good as new links
         self.tell(events.TunneldUp(0))
 
     def kill_tunneld(self, for_ms):
@@ -71,6 +73,7 @@ class Machine:
         """Tell what this device is attached to."""
         wire = self.wires[device]
         there = wire.up and wire.address is not None
+        self.told.append(self.world.now_ms)
         self.tell(events.Link(device, wire.up, wire.address if there else None, 24, b"\x0a\x00\x00\x01"))
 
     def cable(self, device, plugged):
@@ -120,6 +123,8 @@ class Machine:
 
     def _send(self, action):
         data = action.data
+        if self.tunneld.up:
+            self.sent.append((self.world.now_ms, action.uplink))
         if self.refuse_with is not None:
             data = self._altered + data[len(self._altered) :]
         self.tunneld.send_signal(action.uplink, action.destination, action.port, data)

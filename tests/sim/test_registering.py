@@ -139,7 +139,7 @@ def test_requests_never_come_faster_than_the_rfc_allows():
         gaps = [times[n + 1] - times[n] for n in range(len(times) - 1)]
         assert len(gaps) >= 6 and min(gaps) >= 1000, gaps
         for n in range(1, len(gaps)):
-            assert min(2 * gaps[n - 1] * 4 // 5, 32000) <= gaps[n] <= 40000, gaps  # jitter: up to a quarter
+            assert min(2 * gaps[n - 1], 32000) <= gaps[n] <= 40000, gaps  # jitter: up to a quarter
         if office.wires[device] is office.wires["wan0"]:
             identifications = [request.identification for _, request in requests(office, device)]
             assert identifications == sorted(set(identifications))
@@ -243,7 +243,7 @@ def test_stop_deregisters_with_a_nonce_that_is_out_of_date():
     office = Office(replay="nonces").open("wan0")
     office.router.role.requests.associations["branch-wan"].turn.source.restore({"nonce": 1}, 0)
     office.router.command("stop")
-    office.world.run(1000)
+    office.world.run(1100)  # 133 brings the nonce; a second request is not sent in the same second
     assert office.router.stopped and office.bindings() == []
 
 

@@ -6,6 +6,7 @@ every process, commands and reloads, in any order. Afterwards the network is lef
     the best uplink carries, and data passes
     the home agent has that one binding, and both tunnelds hold its tunnel and no other
     no association's identification was ever used twice
+    no uplink was asked for something twice in a second, but after a link came or went (RFC 5944 3.6, 3.6.3)
 
 A failed seed prints itself and its story: run Storm(seed) to see it again.
 """
@@ -121,7 +122,7 @@ class Storm:
             asking = uplink.registration.state != IDLE and uplink.registration.ask.kind == BIND
             if asking and uplink.name != "wan":
                 return "%s is still asked for a binding" % uplink.name
-        return self._twice()
+        return self._twice() or self._too_soon()
 
     def _twice(self):
         seen = {}
@@ -132,6 +133,17 @@ class Storm:
                 same = seen.setdefault(key, packet.payload)
                 if same != packet.payload:
                     return "identification used twice at %d ms" % at_ms
+        return None
+
+    def _too_soon(self):
+        router, last_ms = self.office.router, {}
+        for at_ms, uplink in router.sent:
+            before_ms = last_ms.get(uplink, -1000)
+            last_ms[uplink] = at_ms
+            if at_ms - before_ms >= 1000:
+                continue
+            if not [told_ms for told_ms in router.told if before_ms - 1000 <= told_ms <= at_ms]:
+                return "asked twice in %d ms at %d ms by uplink %d" % (at_ms - before_ms, at_ms, uplink)
         return None
 
 

@@ -3,13 +3,16 @@
 from careof.limits import KEEPALIVE_S, REFUSED_WAIT_MAX_MS, REQUEST_GAP_MAX_MS, RESYNCHRONISE_AT_ONCE
 from careof.proto.registration import (
     BIND,
+    CALM,
     IDLE,
     LEAVE,
+    LINK_CHANGED,
     PROVE,
     REFUSALS,
     SENT,
     SIGNING,
     TRANSITIONS,
+    URGENT,
     WAITING,
     Ask,
     Granted,
@@ -76,7 +79,7 @@ class Talk:
                 self.came.append(action)
         return self
 
-    def ask(self, kind=BIND, now_ms=0, simultaneous=False, urgent=True):
+    def ask(self, kind=BIND, now_ms=0, simultaneous=False, urgent=LINK_CHANGED):
         return self.tell(Ask(kind, CARE_OF, simultaneous, urgent), now_ms)
 
     def reply(self, code=0, lifetime_s=600, now_ms=50, extensions=(), identification=None, agent=AGENT):
@@ -135,6 +138,36 @@ def test_a_request_is_repeated_twice_as_late_each_time_until_a_bound():
         assert gaps[n] >= min(2 * gaps[n - 1] - 2, REQUEST_GAP_MAX_MS), gaps
         assert gaps[n] < REQUEST_GAP_MAX_MS * 5 // 4
     assert talk.came == [Unanswered(BIND, n + 1, False) for n in range(len(gaps))]
+
+
+def test_each_wait_is_twice_the_one_before_whatever_the_jitter():
+    chances = [b"\xff", b"\x00", b"\x80", b"\x00", b"\x00", b"\xff", b"\x00"]
+    talk = Talk(random=lambda size: chances.pop() if size == 1 and chances else zeros(size))
+    talk.ask().run(300000)
+    times = [at_ms for at_ms, _ in talk.sent]
+    gaps = [times[n + 1] - times[n] for n in range(len(times) - 1)]
+    assert len(gaps) > 7 and not chances
+    for n in range(1, len(gaps)):
+        assert gaps[n] >= min(2 * gaps[n - 1], REQUEST_GAP_MAX_MS), gaps
+
+
+def test_no_wait_is_longer_than_the_lifetime_that_is_asked_for():
+    terms = Terms(HOME, AGENT, 10, True, False)
+    talk = Talk(terms, random=lambda size: b"\xff" * size).ask().run(100000)
+    times = [at_ms for at_ms, _ in talk.sent]
+    gaps = [times[n + 1] - times[n] for n in range(len(times) - 1)]
+    assert 9000 < max(gaps) <= 10000, gaps
+
+
+def test_only_a_changed_link_asks_twice_in_a_second():
+    for urgent, times in ((CALM, [0, 1000]), (URGENT, [0, 1000]), (LINK_CHANGED, [0, 300])):
+        talk = Talk().ask(PROVE, urgent=CALM).reply(now_ms=50)
+        talk.ask(BIND, now_ms=300, urgent=urgent).run(1100)
+        assert [at_ms for at_ms, _ in talk.sent] == times
+    # What was sent a moment ago and may still be answered will do, with S or without.
+    talk = Talk().ask(urgent=CALM).ask(now_ms=300, simultaneous=True, urgent=URGENT)
+    talk.reply(now_ms=320).run(5000)
+    assert len(talk.sent) == 1 and talk.registration.bound
 
 
 def test_a_slow_path_is_given_two_round_trips():
@@ -233,7 +266,7 @@ def test_a_mismatch_is_repaired_at_once_but_not_for_ever():
 
 
 def test_a_repair_that_is_not_urgent_waits_for_the_rfcs_second():
-    talk = Talk().ask(urgent=False).reply(code=133, now_ms=50)
+    talk = Talk().ask(urgent=CALM).reply(code=133, now_ms=50)
     assert len(talk.sent) == 1
     talk.run(1000)
     assert [at_ms for at_ms, _ in talk.sent] == [0, 1000]
@@ -261,8 +294,8 @@ def test_who_knows_no_vendor_extension_says_so_once():
 def test_two_of_one_association_take_turns():
     shared = turn()
     one, other = Talk(turn_=shared), Talk(turn_=shared)
-    one.ask(now_ms=0, urgent=False)
-    other.ask(now_ms=10, urgent=False)
+    one.ask(now_ms=0, urgent=CALM)
+    other.ask(now_ms=10, urgent=CALM)
     assert len(one.sent) == 1 and other.sent == []
     one.reply(now_ms=50)
     other.run(999)
@@ -275,8 +308,8 @@ def test_two_of_one_association_take_turns():
 def test_the_urgent_displaces_and_the_displaced_comes_back():
     shared = turn()
     one, other = Talk(turn_=shared), Talk(turn_=shared)
-    one.ask(now_ms=0, urgent=False)
-    other.ask(now_ms=10, urgent=True)
+    one.ask(now_ms=0, urgent=CALM)
+    other.ask(now_ms=10, urgent=URGENT)
     assert len(other.sent) == 1 and one.registration.state == WAITING
     one.reply(now_ms=50)
     assert one.came == []  # a reply to what was displaced is not awaited

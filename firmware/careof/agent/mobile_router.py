@@ -25,7 +25,7 @@ from ..limits import (
     UPLINK_RETRY_MS,
 )
 from ..proto import registration
-from ..proto.registration import BIND, IDLE, LEAVE, PROVE, Ask
+from ..proto.registration import BIND, CALM, IDLE, LEAVE, LINK_CHANGED, PROVE, URGENT, Ask
 from ..wire import tunneld
 from . import events
 from .events import Count, Log, Settled, Stop
@@ -60,6 +60,7 @@ class MobileRouter:
         self.watch = Watch(self, random)
         self._next_number = first_number
         self._links = {}  # device -> the last Link
+        self._link_changed_ms = 0  # when an uplink came or went
         self._started = False
         self._settle_ms = None  # when Settled is said at the latest; None: it was, or not yet started
         self._goodbye_ms = None  # when Stop is said at the latest; None: nobody asked to stop
@@ -140,6 +141,7 @@ class MobileRouter:
         was_usable = uplink.usable()
         if not uplink.link_changed(link, now_ms):
             return []
+        self._link_changed_ms = now_ms
         actions = []
         if was_usable:
             actions += self._uplink_lost(uplink, ADDRESS_CHANGED if uplink.usable() else LINK_LOST, now_ms)
@@ -168,16 +170,16 @@ class MobileRouter:
     # -- Registrations
 
     def ask_to_bind(self, uplink, simultaneous, urgent, now_ms):
-        """Ask for a binding by this uplink; urgently not twice within RFC 5944 3.6.3's second."""
-        if urgent and uplink.urgent_ms is not None:
-            urgent = now_ms - uplink.urgent_ms >= REQUEST_GAP_MIN_MS
-        if urgent:
-            uplink.urgent_ms = now_ms
+        """Ask for a binding by this uplink; links that flap are a reason to hurry once in a second."""
+        how = URGENT if urgent else CALM
+        rested = uplink.hurried_ms is None or now_ms - uplink.hurried_ms >= REQUEST_GAP_MIN_MS
+        if urgent and rested and not uplink.registration.sent_since(self._link_changed_ms):
+            how, uplink.hurried_ms = LINK_CHANGED, now_ms
         actions = []
         if uplink.udp is not None:  # a proof showed which kind: what follows the reply finds its tunnel
             uplink.leaves_ms = None
             actions += self.paths.path_is_wanted(uplink)
-        return actions + self.requests.tell(uplink, Ask(BIND, uplink.address, simultaneous, urgent), now_ms)
+        return actions + self.requests.tell(uplink, Ask(BIND, uplink.address, simultaneous, how), now_ms)
 
     def _datagram_came(self, event, now_ms):
         uplink = self.uplink_numbered(event.uplink)
@@ -209,10 +211,11 @@ class MobileRouter:
     def _tunneld_came(self, event, now_ms):
         """What was asked while it was away was not sent: the pause until it is asked again is for nothing."""
         self.tunneld_is_up = True
+        self._link_changed_ms = now_ms
         self.moves.tunneld_is_new()
         actions = []
         for uplink in self.uplinks:
-            uplink.urgent_ms = None
+            uplink.hurried_ms = None
             if not uplink.registration.bound:
                 actions += self.requests.tell(uplink, registration.Superseded(), now_ms)
         carrying = self.moves.carrying
@@ -306,7 +309,7 @@ class MobileRouter:
             uplink.left()
         if self._is_idle(uplink) and uplink.prove_ms is not None and uplink.prove_ms <= now_ms:
             uplink.prove_ms = now_ms + PROVE_MS
-            actions += self.requests.tell(uplink, Ask(PROVE, uplink.address, False, False), now_ms)
+            actions += self.requests.tell(uplink, Ask(PROVE, uplink.address, False, CALM), now_ms)
         return actions + self._leave(uplink, now_ms)
 
     def _leave(self, uplink, now_ms):
@@ -342,7 +345,7 @@ class MobileRouter:
         if carrying is None or not self.tunneld_is_up:
             return self.said_goodbye(now_ms)
         # All of them are meant by the home address in the place of a care-of address (3.6.1.2, 3.8.2.2).
-        return self.requests.tell(carrying, Ask(LEAVE, self.router.home_address, False, True), now_ms)
+        return self.requests.tell(carrying, Ask(LEAVE, self.router.home_address, False, URGENT), now_ms)
 
     def said_goodbye(self, now_ms):
         """Nothing is forwarded any more, and what comes from the LAN goes nowhere else."""

@@ -108,6 +108,7 @@ class Moves:
             # A renewal from before the move overtook it. Its tunnels still stand at both ends, until who
             # carries now has asked again.
             self._untidy = True
+            carrying.bound_no_more(now_ms)
             return []
         actions = []
         for other in self._role.uplinks:

@@ -25,7 +25,8 @@ def _granted(role, uplink, result, now_ms):
         actions += role.moves.has_the_only_binding(uplink, now_ms)
     if uplink is role.moves.carrying:
         actions += role.paths.carry_by(uplink, now_ms)
-    if not renewed or uplink.liveness.state != liveness.QUIET:
+    if not renewed or uplink.unheard or uplink.liveness.state != liveness.QUIET:
+        uplink.unheard = False
         actions += role.watch.ask(uplink, now_ms)
     what, how = "renewed" if renewed else "bound", "in UDP" if uplink.udp else "IP in IP"
     text = "%s: %s for %d s, %s" % (uplink.name, what, result.lifetime_s, how)
@@ -49,6 +50,7 @@ def _unanswered(role, uplink, result, now_ms):
     if result.kind == LEAVE:
         return role.said_goodbye(now_ms) if result.gave_up else []
     actions = [Log("debug", "registration", "%s: %d without an answer" % (uplink.name, result.tries))]
+    uplink.unheard = False
     if result.gave_up:
         uplink.failed(now_ms)
     if result.tries > 1:

@@ -100,7 +100,7 @@ class Watch:
 
     def path_unanswered(self, event, now_ms):
         uplink = self._role.uplink_numbered(event.path)
-        if uplink is None or uplink.liveness is None:
+        if uplink is None or uplink.liveness is None or uplink.unheard:
             return []
         return self.tell(uplink, liveness.Unanswered(), now_ms)
 

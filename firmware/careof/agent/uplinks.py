@@ -44,8 +44,9 @@ class Uplink:
         self.live = False
         self.round_trip = RoundTrip()
         self.liveness = None  # of its path, once it is bound
+        self.unheard = False  # does the home agent send nothing by it for now, as we know?
         self.leaves_ms = None  # when its path, which nothing is bound to any more, is dropped
-        self.urgent_ms = None  # when it was last asked for something urgently
+        self.hurried_ms = None  # when it was last asked at once because a link changed
         self.retry_ms = None  # tunneld refused to open it: when to try again
         self._proof_ms = None  # of the last reply
         self._proven_since_ms = None
@@ -68,7 +69,7 @@ class Uplink:
 
     def came(self, now_ms):
         """A link with an address: all about its network has to be found out."""
-        self.udp = self.refusal = self.urgent_ms = None
+        self.udp = self.refusal = self.hurried_ms = None
         self.prove_ms = now_ms + PROVE_AFTER_LINK_MS
 
     def lost(self, now_ms):
@@ -81,6 +82,7 @@ class Uplink:
     def left(self):
         """Its path is given up."""
         self.live, self.liveness, self.keepalive_ms = False, None, None
+        self.unheard = False
 
     def failed(self, now_ms):
         """It stopped passing packets: unproven, and one more failure against its return."""
@@ -109,6 +111,10 @@ class Uplink:
         if self.liveness is None:
             self.live = False
             self.liveness = Liveness(self.round_trip, now_ms)
+
+    def bound_no_more(self, now_ms):
+        """The home agent dropped its binding, which we ask for again: until then silence means nothing."""
+        self.unheard, self.liveness = True, Liveness(self.round_trip, now_ms)
 
     def dead(self):
         """Is it known that its path passes nothing?"""

@@ -14,9 +14,11 @@ Requests are serialised within a security association, since their identificatio
 registration at a time holds its Turn. A holder is displaced by a more urgent one, and by anyone
 once its request was late. Displaced or not, an old request does no harm if it arrives after a newer.
 
-Between two requests of an association there is never less than a second (3.6.3) but when a link
-came, went or stopped passing traffic (3.6): `urgent`. Each repetition waits twice as long as the one
-before, at least two round trips and 100 ms, and up to a quarter more.
+Between two requests of an association there is never less than a second. An urgent one does not wait for
+those of other uplinks, but still for the second of its own uplink (3.6.3); only where a link came or went
+does it wait for nothing (3.6: link-layer indications). Each repetition waits at least twice as long as the
+one before, at first two round trips and 100 ms, and up to a quarter more; to a bound, which is not beyond
+the lifetime that is asked for.
 
 The granted lifetime counts from when the request was sent (3.6.2.2). It is renewed at its half.
 """
@@ -38,10 +40,11 @@ from ..limits import (
 from ..wire import mip, mip_extensions
 
 BIND, PROVE, LEAVE = "bind", "prove", "leave"
+CALM, URGENT, LINK_CHANGED = 0, 1, 2
 TRIES = {BIND: None, PROVE: 2, LEAVE: 3}  # requests sent before giving up; None: until withdrawn
 
 # -- Events
-# urgent: a link came or went, or stopped passing traffic.
+# urgent: CALM; URGENT: data stopped passing, or somebody waits; LINK_CHANGED: a link came or went.
 Ask = namedtuple("Ask", "kind care_of simultaneous urgent")
 Withdraw = namedtuple("Withdraw", "")  # the uplink is gone: nothing can be asked by it
 Superseded = namedtuple("Superseded", "")  # our binding is or will be dropped: do not renew it
@@ -113,6 +116,7 @@ class Registration:
         self._care_of = None
         self._renew_ms = None
         self._timer_ms = None  # when to go on in this state
+        self._next_ms = None  # no request before, unless a link changed
         self._encapsulation = mip_extensions.ENCAPSULATION_IPIP
         self._request = None
         self._identification = None
@@ -140,6 +144,10 @@ class Registration:
         """Has a request been sent that is not answered yet?"""
         return self.state == SENT
 
+    def sent_since(self, since_ms):
+        """Was a request sent then or later?"""
+        return self._next_ms is not None and self._next_ms - REQUEST_GAP_MIN_MS >= since_ms
+
     def handle(self, event, now_ms):
         """Take one event; return the list of actions that it causes."""
         rule = TRANSITIONS.get((self.state, type(event)))
@@ -154,16 +162,27 @@ class Registration:
 
     def _asked(self, event, now_ms):
         under_way = self.state in (SIGNING, SENT) or (self.state == WAITING and self._refusals == 0)
-        if under_way and (event.kind == PROVE or event == self.ask):
+        if under_way and (event.kind == PROVE or self._asks_for(event)):
             return []  # what is being asked shows at least as much
+        at_ms = self._not_before(event, now_ms)
+        if event.urgent and at_ms > now_ms and self._is_asked(event):
+            return []  # the answer to what was sent a moment ago will do
         self._leave_turn()
         self.ask = event
         if event.kind == BIND:
             self._care_of = event.care_of
         self._tries = self._refusals = self._mismatches = 0
         self._wait_ms = self._first_wait_ms()
-        self._become(WAITING, now_ms if event.urgent else self._gap_over_ms(now_ms))
+        self._become(WAITING, at_ms)
         return self._waited(event, now_ms)
+
+    def _asks_for(self, ask):
+        """Is this being asked, and as urgently?"""
+        return ask[:3] == self.ask[:3] and ask.urgent <= self.ask.urgent
+
+    def _is_asked(self, ask):
+        """Has a request been sent for the same care-of address, simultaneous or not?"""
+        return self.state == SENT and (self.ask.kind, self.ask.care_of) == (ask.kind, ask.care_of)
 
     def _withdrawn(self, event, now_ms):
         self._leave_turn()
@@ -183,12 +202,11 @@ class Registration:
         if lapsed or not self.bound or self._renew_ms is None or now_ms < self._renew_ms:
             return lapsed
         self._renew_ms = None
-        return self._asked(Ask(BIND, self._care_of, False, False), now_ms)
+        return self._asked(Ask(BIND, self._care_of, False, CALM), now_ms)
 
     def _waited(self, event, now_ms):
         lapsed = self._lapsed_by(now_ms)
-        if not self.ask.urgent:
-            self._timer_ms = max(self._timer_ms, self._gap_over_ms(now_ms))
+        self._timer_ms = max(self._timer_ms, self._not_before(self.ask, now_ms))
         if now_ms < self._timer_ms:
             return lapsed
         holder = self.turn.holder
@@ -202,7 +220,7 @@ class Registration:
     def displaced(self):
         """Another registration of the same association took the turn: ask again when it is free."""
         self._identification = None
-        self.ask = Ask(self.ask.kind, self.ask.care_of, self.ask.simultaneous, False)
+        self.ask = Ask(self.ask.kind, self.ask.care_of, self.ask.simultaneous, CALM)
         self._become(WAITING, self._timer_ms)
 
     def yields_at(self, ask, at_ms):
@@ -275,7 +293,7 @@ class Registration:
             self._become(IDLE, None)  # to prove or to leave is not worth insisting
             return [Refused(self.ask.kind, reply.code, None)]
         if repaired:
-            again_ms = now_ms if self.ask.urgent else self._gap_over_ms(now_ms)
+            again_ms = self._not_before(self.ask, now_ms)
         else:
             wait_ms = min(refusal.wait_s * 1000 << min(self._refusals, 8), REFUSED_WAIT_MAX_MS)
             again_ms = now_ms + self._jittered(wait_ms)
@@ -334,16 +352,28 @@ class Registration:
         return [Sign(self._data)]
 
     def _transmit(self, now_ms):
-        self.turn.next_ms = now_ms + REQUEST_GAP_MIN_MS
-        wait_ms, self._wait_ms = self._wait_ms, min(self._wait_ms * 2, REQUEST_GAP_MAX_MS)
-        self._become(SENT, now_ms + self._jittered(wait_ms))
+        self.turn.next_ms = self._next_ms = now_ms + REQUEST_GAP_MIN_MS
+        wait_ms = self._jittered(min(self._wait_ms, self._longest_wait_ms()))
+        self._wait_ms = 2 * wait_ms
+        self._become(SENT, now_ms + wait_ms)
         return [Transmit(self._data)]
 
     def _first_wait_ms(self):
         return max(REQUEST_GAP_MIN_MS, 2 * (self._round_trip_ms or 0) + REQUEST_WORK_MS)
 
-    def _gap_over_ms(self, now_ms):
-        return now_ms if self.turn.next_ms is None else max(now_ms, self.turn.next_ms)
+    def _longest_wait_ms(self):
+        """With its jitter no longer than the lifetime."""
+        lifetime_ms = self.terms.lifetime_s * 1000
+        return min(REQUEST_GAP_MAX_MS, lifetime_ms * REQUEST_JITTER // (REQUEST_JITTER + 1))
+
+    def _not_before(self, ask, now_ms):
+        """When may the next request go that asks this?"""
+        at_ms = now_ms
+        if ask.urgent != LINK_CHANGED and self._next_ms is not None:
+            at_ms = max(at_ms, self._next_ms)
+        if ask.urgent == CALM and self.turn.next_ms is not None:
+            at_ms = max(at_ms, self.turn.next_ms)
+        return at_ms
 
     def _jittered(self, wait_ms):
         return wait_ms + wait_ms * self._random(1)[0] // (256 * REQUEST_JITTER)
