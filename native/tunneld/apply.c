@@ -447,6 +447,22 @@ static struct outcome apply_row(struct tunneld *tunneld, const struct message *m
         request = about(HELPER_PROXY, message->as.drop_proxy.address, 32, message->as.drop_proxy.device);
         set = false;
         break;
+    case MESSAGE_SET_ON_LINK:
+        request = about(HELPER_ON_LINK, message->as.set_on_link.destination, message->as.set_on_link.length,
+                        message->as.set_on_link.device);
+        break;
+    case MESSAGE_DROP_ON_LINK:
+        request = about(HELPER_ON_LINK, message->as.drop_on_link.destination, message->as.drop_on_link.length,
+                        message->as.drop_on_link.device);
+        set = false;
+        break;
+    case MESSAGE_SET_QUIET:
+        request = about(HELPER_QUIET, 0, 32, message->as.set_quiet.device);
+        break;
+    case MESSAGE_DROP_QUIET:
+        request = about(HELPER_QUIET, 0, 32, message->as.drop_quiet.device);
+        set = false;
+        break;
     default:
         return failed(ENOSYS);
     }

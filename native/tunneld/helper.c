@@ -19,6 +19,7 @@
 #include "packet/gre.h"
 #include "packet/ipv4.h"
 #include "packet/minimal.h"
+#include "quiet.h"
 #include "sandbox.h"
 
 struct helper_state {
@@ -112,6 +113,8 @@ static void set_kernel_row(struct helper_state *state, const struct helper_reque
         [HELPER_SPARE] = "spare",
         [HELPER_NEIGHBOUR] = "neighbour",
         [HELPER_PROXY] = "proxy",
+        [HELPER_ON_LINK] = "on link",
+        [HELPER_QUIET] = "quiet",
     };
     struct kernel_route route = {
         .prefix = request->address,
@@ -133,6 +136,14 @@ static void set_kernel_row(struct helper_state *state, const struct helper_reque
         error = set_neighbour(state, request);
     } else if (request->verb == HELPER_PROXY) {
         error = kernel_proxy(state->netlink, request->add, if_nametoindex(request->device), request->address);
+    } else if (request->verb == HELPER_QUIET) {
+        error = quiet_set(request->device, request->add);
+    } else if (request->verb == HELPER_ON_LINK) {
+        route.ifindex = if_nametoindex(request->device);
+        route.source = request->add ? state->tun_address : 0;
+        error = route.ifindex ? kernel_route(state->netlink, &route) : ENODEV;
+        if (!request->add && (error == ESRCH || error == ENODEV))
+            error = 0; /* it went with the device */
     } else {
         error = kernel_route(state->netlink, &route);
     }
@@ -229,6 +240,8 @@ static int obey(struct helper_state *state, const struct helper_request *request
     case HELPER_SPARE:
     case HELPER_NEIGHBOUR:
     case HELPER_PROXY:
+    case HELPER_ON_LINK:
+    case HELPER_QUIET:
         set_kernel_row(state, request, answer);
         return -1;
     default:
@@ -318,7 +331,9 @@ _Noreturn void helper_main(int socket, const char *tun_name)
         if (!reply(socket, &answer, descriptor))
             break;
     }
-    if (alone)
+    if (alone) {
         kernel_sweep(state.netlink);
+        quiet_sweep();
+    }
     _exit(0);
 }

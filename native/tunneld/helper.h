@@ -27,6 +27,8 @@ enum helper_verb {
     HELPER_OPEN_LINK,    /* device -> descriptor, ifindex, mac */
     HELPER_NEIGHBOUR,    /* device, address, mac: a permanent neighbour, and a host route to it */
     HELPER_PROXY,        /* device, address: ARP is answered for it there */
+    HELPER_ON_LINK,      /* address, length, device: a route to the device in the main table */
+    HELPER_QUIET,        /* device: ARP there is of its own addresses alone */
     HELPER_VERBS,
 };
 

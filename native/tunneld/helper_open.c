@@ -5,10 +5,10 @@
 #include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/if_ether.h>
+#include <linux/if_packet.h>
 #include <linux/if_tun.h>
 #include <net/if_arp.h>
 #include <netinet/in.h>
-#include <netpacket/packet.h>
 #include <netinet/udp.h>
 #include <stdbool.h>
 #include <string.h>
@@ -196,6 +196,7 @@ int helper_open_link(const char *device, uint32_t ifindex, uint8_t mac[6], const
     if (fd < 0)
         return -1;
     *step = "set up its packet socket";
+    set(fd, SOL_PACKET, PACKET_AUXDATA, 1); /* says of a frame whether its checksum was left to a device */
     if (attach_link_filter(fd) && join_groups(fd, ifindex) && read_mac(fd, device, mac) &&
         bind(fd, (struct sockaddr *)&address, sizeof address) == 0)
         return fd;

@@ -128,6 +128,8 @@ int kernel_route(int netlink, const struct kernel_route *route)
         attribute_u32(&request, RTA_DST, htonl(route->prefix));
     if (route->ifindex)
         attribute_u32(&request, RTA_OIF, route->ifindex);
+    if (route->source)
+        attribute_u32(&request, RTA_PREFSRC, htonl(route->source));
     return done(netlink, &request);
 }
 

@@ -12,6 +12,7 @@ struct kernel_route {
     uint32_t prefix; /* host order */
     uint32_t table;
     uint32_t ifindex; /* 0: throw, the look-up goes on in the next table */
+    uint32_t source;  /* what is sent by it has this address if it has none yet; 0: as the kernel chooses */
     uint8_t length;
     bool add, replace;
 };

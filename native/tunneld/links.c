@@ -2,7 +2,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <netpacket/packet.h>
+#include <linux/if_packet.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -10,25 +10,32 @@
 
 #include "helper.h"
 #include "log.h"
+#include "packet/checksum.h"
 #include "packet/ipv4.h"
 #include "tunneld.h"
 
-static void frame_up(struct tunneld *tunneld, const struct link *link, const struct sockaddr_ll *from,
-                     const uint8_t *data, size_t size)
+/* Whoever sent it on this machine left the checksum to a device that will never see it. */
+static void complete_udp(const struct ipv4_view *view)
+{
+    uint8_t *udp = view->at + view->header_size;
+    uint32_t size = (uint32_t)view->size - view->header_size;
+    store_raw16(udp + 6, 0);
+    store_raw16(udp + 6, checksum_finish_udp(checksum_pseudo(view->at, PROTOCOL_UDP, size) + checksum_sum(udp, size)));
+}
+
+static void frame_up(struct tunneld *tunneld, const struct link *link, const struct sockaddr_ll *from, uint8_t *data,
+                     size_t size, bool is_complete)
 {
     struct ipv4_view view;
-    uint8_t copy[SIGNAL_SIZE_MAX];
-    if (size > sizeof copy || from->sll_halen != MESSAGE_MAC_SIZE) {
-        count(tunneld, COUNTER_IN_MALFORMED, 1);
-        return;
-    }
-    memcpy(copy, data, size);
-    if (ipv4_parse(copy, size, &view) != IPV4_FINE || ipv4_is_fragment(&view)) {
+    if (size > SIGNAL_SIZE_MAX || from->sll_halen != MESSAGE_MAC_SIZE ||
+        ipv4_parse(data, size, &view) != IPV4_FINE || ipv4_is_fragment(&view)) {
         count(tunneld, COUNTER_IN_MALFORMED, 1);
         return;
     }
     if (!signals_may_pass(tunneld, view.source))
         return;
+    if (!is_complete && view.transport == TRANSPORT_UDP)
+        complete_udp(&view);
     struct message_frame frame = {
         .link = link->name.id,
         .group = from->sll_pkttype != PACKET_HOST,
@@ -41,6 +48,17 @@ static void frame_up(struct tunneld *tunneld, const struct link *link, const str
         count(tunneld, COUNTER_SIGNAL_CLIENT_FULL, 1);
 }
 
+static bool is_complete(const struct msghdr *message)
+{
+    const struct cmsghdr *header = CMSG_FIRSTHDR(message);
+    struct tpacket_auxdata said;
+    if (!header || header->cmsg_level != SOL_PACKET || header->cmsg_type != PACKET_AUXDATA ||
+        header->cmsg_len < CMSG_LEN(sizeof said))
+        return true;
+    memcpy(&said, CMSG_DATA(header), sizeof said);
+    return !(said.tp_status & TP_STATUS_CSUMNOTREADY);
+}
+
 static void packet_ready(void *owner, struct watcher *watcher, uint32_t events)
 {
     struct tunneld *tunneld = owner;
@@ -48,15 +66,24 @@ static void packet_ready(void *owner, struct watcher *watcher, uint32_t events)
     struct link *link = (struct link *)((char *)watcher - offsetof(struct link, packet));
     for (int turn = 0; turn < LINK_FRAMES_PER_TURN; turn++) {
         uint8_t data[SIGNAL_SIZE_MAX + 1];
+        union {
+            struct cmsghdr header;
+            char room[CMSG_SPACE(sizeof(struct tpacket_auxdata))];
+        } control;
         struct sockaddr_ll from = {0};
-        socklen_t size_of_from = sizeof from;
-        ssize_t size = recvfrom(watcher->fd, data, sizeof data, MSG_DONTWAIT | MSG_TRUNC, (struct sockaddr *)&from,
-                                &size_of_from);
+        struct iovec iov = {.iov_base = data, .iov_len = sizeof data};
+        struct msghdr message = {.msg_name = &from,
+                                 .msg_namelen = sizeof from,
+                                 .msg_iov = &iov,
+                                 .msg_iovlen = 1,
+                                 .msg_control = &control,
+                                 .msg_controllen = sizeof control};
+        ssize_t size = recvmsg(watcher->fd, &message, MSG_DONTWAIT | MSG_TRUNC);
         if (size < 0)
             return; /* nothing there, or the device went down: netlink tells careofd */
         if (from.sll_pkttype == PACKET_OUTGOING || from.sll_pkttype == PACKET_OTHERHOST)
             continue;
-        frame_up(tunneld, link, &from, data, (size_t)size);
+        frame_up(tunneld, link, &from, data, (size_t)size, is_complete(&message));
     }
 }
 

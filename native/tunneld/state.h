@@ -10,9 +10,9 @@
 #ifndef CAREOF_STATE_H
 #define CAREOF_STATE_H
 
+#include <linux/if_packet.h>
 #include <net/if.h>
 #include <netinet/in.h>
-#include <netpacket/packet.h>
 #include <stdbool.h>
 #include <stdint.h>
 

@@ -176,7 +176,9 @@ DropInner = _row(
 # Capture: packets from this source that come in by this device (empty: any) are routed to careof0, whatever
 # the main table says, but for destinations that are spared. Neighbour: the address is behind this device
 # and link-layer address, whatever prefix it is of; no ARP asks for it. Proxy: ARP requests on this device
-# for this address, which is behind another one, are answered (RFC 5944 4.6).
+# for this address, which is behind another one, are answered (RFC 5944 4.6). OnLink: the prefix is that of
+# this device's link (a mobile node is at home). Quiet: on this device ARP is answered, and asked, for its own
+# addresses alone: not for a home address, which is the TUN's (4.6 again).
 SetDeliver = _row(27, "SetDeliver", TO_TUNNELD, (("destination", "ip"), ("length", "u8")))
 DropDeliver = _row(28, "DropDeliver", TO_TUNNELD, (("destination", "ip"), ("length", "u8")))
 _CAPTURE = (("source", "ip"), ("length", "u8"), ("device", "device"))
@@ -203,6 +205,11 @@ SetLinkTunnel = _row(
 )
 SetProxy = _row(39, "SetProxy", TO_TUNNELD, (("device", "device"), ("address", "ip")))
 DropProxy = _row(40, "DropProxy", TO_TUNNELD, (("device", "device"), ("address", "ip")))
+_ON_LINK = (("destination", "ip"), ("length", "u8"), ("device", "device"))
+SetOnLink = _row(42, "SetOnLink", TO_TUNNELD, _ON_LINK)
+DropOnLink = _row(43, "DropOnLink", TO_TUNNELD, _ON_LINK)
+SetQuiet = _row(44, "SetQuiet", TO_TUNNELD, (("device", "device"),))
+DropQuiet = _row(45, "DropQuiet", TO_TUNNELD, (("device", "device"),))
 #
 # Signalling and probes.
 SendSignal = _row(
@@ -281,6 +288,8 @@ _DROPS = {
     SetLinkTunnel: DropTunnel,
     SetNeighbour: DropNeighbour,
     SetProxy: DropProxy,
+    SetOnLink: DropOnLink,
+    SetQuiet: DropQuiet,
 }
 
 
