@@ -51,9 +51,20 @@ ADVERTISEMENT_JITTER = 8  # sent up to an eighth of the interval sooner (RFC 125
 INITIAL_ADVERTISEMENTS = 3  # RFC 1256 5.1: the first ones of a link,
 INITIAL_INTERVAL_MS = 16000  # at least this often
 
+# Agent discovery (RFC 5944 2.4)
+AGENTS_HEARD_MAX = 8  # on one link
+SOLICITATIONS_FIRST = 3  # without doubling the gap
+SOLICITATION_GAP_MS = 1000
+SOLICITATION_GAP_MAX_MS = 60000
+SOLICITATION_JITTER = 8  # up to an eighth sooner
+DENIED_BY_AGENT_MS = 30000  # an agent that refused us is left alone so long
+HOME_LINK_LENGTH_MIN = 12  # a home link's prefix is no shorter: advertisements are not authenticated
+AGENT_TRIES = 3  # requests by an agent without an answer, until another one is tried
+
 # Home link (RFC 5944 4.6)
 GRATUITOUS_ARPS = 3  # broadcasts are not repeated by anyone else
 GRATUITOUS_GAP_MS = 1000
+HOME_REQUESTS_MAX = 64  # deregistrations whose link-layer address is remembered until they are accepted
 LINK_RETRY_MS = 2000  # a device that is not there yet is tried again
 
 # Revocation (RFC 3543)

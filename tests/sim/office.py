@@ -22,9 +22,11 @@ from world import Nat, Wire, World
 Router = namedtuple(
     "Router",
     "name home_address home_agent contact lifetime_s encapsulation packet_size simultaneous mobile_network"
-    " uplink association",
+    " agent_association own_traffic uplink association",
 )
-UplinkSection = namedtuple("UplinkSection", "name device preference association hysteresis_s")
+UplinkSection = namedtuple(
+    "UplinkSection", "name device preference association hysteresis_s attachment movement delivery"
+)
 AssociationSection = namedtuple("AssociationSection", "name spi algorithm key replay")
 Agent = namedtuple(
     "Agent",
@@ -68,13 +70,22 @@ def router_options(shared=None, names=NAMES, algorithm="hmac-md5", replay="times
         "packet_size": 1400,
         "simultaneous": True,
         "mobile_network": (LAN,),
+        "agent_association": None,
+        "own_traffic": False,
         "uplink": names,
         "association": shared,
     }
     values.update(changes)
     uplinks = [
         UplinkSection(
-            name, name + "0", 10 * (NAMES.index(name) + 1), None if shared else "branch-" + name, 10
+            name,
+            name + "0",
+            10 * (NAMES.index(name) + 1),
+            None if shared else "branch-" + name,
+            10,
+            "own",
+            "eager",
+            "direct",
         )
         for name in names
     ]

@@ -242,8 +242,8 @@ def test_an_answer_that_grants_nothing_or_too_much_is_no_grant():
 
 def test_every_refusal_is_asked_again_later_and_later():
     for code in sorted(REFUSALS):
-        if code in (133, 135, 136):
-            continue
+        if code in (104, 105, 106, 133, 135, 136):
+            continue  # repaired at once
         talk = Talk().ask().reply(code=code)
         first = talk.came[-1]
         assert isinstance(first, Refused) and first.code == code

@@ -38,7 +38,7 @@ def test_a_status_is_a_header_and_a_table_a_role():
     assert lines[3] == "  state         connected"
     assert lines[4] == "  carried by    wan"
     assert lines[-2].split()[:3] == ["uplink", "device", "carrier"]
-    assert lines[-1].split() == ("wan wan0 yes 203.0.113.2 - yes yes yes yes ipip no 20 595 -".split())
+    assert lines[-1].split() == ("wan wan0 yes 203.0.113.2 - - yes yes yes yes ipip no 20 595 -".split())
 
 
 def test_columns_are_as_wide_as_their_widest_cell():

@@ -6,13 +6,18 @@ from careof.agent.events import Link
 from careof.agent.uplinks import Uplink, better_than, by_promise
 from careof.limits import FLAP_FORGIVEN_MS, FLAP_PENALTY_MAX, PROOF_GOOD_MS
 from careof.proto.registration import BIND, Granted
+from office import router_options
+from world import Chance
 
-Section = namedtuple("Section", "name device preference association hysteresis_s")
+Section = namedtuple(
+    "Section", "name device preference association hysteresis_s attachment movement delivery"
+)
 ADDRESS, GATEWAY = bytes((203, 0, 113, 2)), bytes((203, 0, 113, 1))
 
 
 def uplink(name="wan", preference=10, hysteresis_s=10, there=True):
-    result = Uplink(Section(name, name + "0", preference, None, hysteresis_s), preference)
+    section = Section(name, name + "0", preference, None, hysteresis_s, "own", "eager", "direct")
+    result = Uplink(section, preference, router_options().router, Chance(1).octets)
     if there:
         result.link_changed(Link(name + "0", True, ADDRESS, 24, GATEWAY), 0)
         result.came(0)

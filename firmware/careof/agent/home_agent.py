@@ -100,14 +100,18 @@ class HomeAgent:
 
     # -- Bindings
 
-    def bindings_changed(self, node, before, now_ms):
+    def bindings_changed(self, node, before, request, now_ms):
         """After a request, what it ended without the other end's doing; and the home link."""
         actions = []
         for binding in before:
             if binding not in node.bindings and node.bindings:
                 actions += self.revocations.ended(node, binding, False, now_ms)  # it moved
-        if bool(before) != bool(node.bindings) and self.home_link is not None:
+        if self.home_link is None:
+            return actions
+        if bool(before) != bool(node.bindings):
             actions += self.home_link.bindings_changed(node, now_ms)
+        if not node.bindings:
+            actions += self.home_link.came_home(node, request.identification, now_ms)
         return actions
 
     def revoke(self, node, now_ms):
@@ -169,9 +173,12 @@ class HomeAgent:
         return actions
 
     def _delivered(self):
-        """What the kernel hands to us: the pool, and the prefixes of all nodes."""
-        delivered = {prefix for node in self.nodes for prefix in node.prefixes()}
-        return delivered.union(self.agent.address_pool)
+        """What the kernel hands to us: the pool, and the prefixes of all nodes but the addresses of those at home."""
+        delivered = set(self.agent.address_pool)
+        for node in self.nodes:
+            at_home = self.home_link is not None and not node.bindings and self.home_link.is_on_link(node)
+            delivered.update(node.networks if at_home else node.prefixes())
+        return delivered
 
     def _time_passed(self, event, now_ms):
         actions = []
@@ -192,8 +199,8 @@ class HomeAgent:
         if self.home_link is None:
             return []
         actions = self.home_link.link_changed(event, now_ms)
-        for node in self.nodes:
-            if node.bindings and event.device == self.home_link.device:
+        if event.device == self.home_link.device:
+            for node in self.nodes:
                 actions += self.home_link.bindings_changed(node, now_ms)
         return actions
 

@@ -1,14 +1,18 @@
 """A home agent's home link, if it has one (RFC 5944 2.3, 4.6): advertisements, and ARP for those who are
 away.
 
-    a binding comes    the kernel answers ARP for the home address (proxy); a gratuitous ARP tells the
-    neighbours the last one goes  the proxy goes; the node, at home again, says by itself where it is
+    a binding comes    packets for the home address come to us (deliver), the kernel answers ARP for it
+                       (proxy), and a gratuitous ARP tells the neighbours
+    the last one goes  both end; if the node deregistered from home, a gratuitous ARP says that the address
+                       is at the node's own link-layer address again: at the one that its request came from
 
-The gratuitous one is said again a few times, since broadcasts are not (4.6), as is the rule for proxies.
+The gratuitous ones are said again a few times, since broadcasts are not reliable (4.6).
 """
 
-from ..limits import GRATUITOUS_ARPS, GRATUITOUS_GAP_MS, LINK_RETRY_MS
-from ..wire import ipv4, link, tunneld
+from collections import OrderedDict
+
+from ..limits import GRATUITOUS_ARPS, GRATUITOUS_GAP_MS, HOME_REQUESTS_MAX, LINK_RETRY_MS, MIP_PORT
+from ..wire import ipv4, link, mip, tunneld, udp
 from ..wire import router_discovery as discovery
 from ..wire.reader import Malformed
 from .advertiser import Advertiser
@@ -24,7 +28,10 @@ class HomeLink:
         self.device = options.home_device
         self._number = number
         self._link_address = None  # ours
-        self._arps = []  # (due_ms, home address, how many are left), few
+        self._arps = []  # (due_ms, home address, link-layer address or None: ours, how many are left), few
+        # (home address, identification) of a deregistration -> where on the link it came from, or None: it
+        # was accepted, and its frame comes later (the two come by different sockets)
+        self._requests = OrderedDict()
         self._retry_ms = None
         self.advertiser = Advertiser(number, self.device, options, self._offered, random, 0)
 
@@ -46,23 +53,25 @@ class HomeLink:
             self._retry_ms = None
             actions.append(self._open())
         again = []
-        for due_ms, home_address, left in self._arps:
+        for due_ms, home_address, of_node, left in self._arps:
             if due_ms > now_ms:
-                again.append((due_ms, home_address, left))
-            elif self._is_away(home_address):
-                actions.append(self._gratuitous(home_address))
+                again.append((due_ms, home_address, of_node, left))
+            elif self._link_address is not None and self._is_away(home_address) == (of_node is None):
+                arp = link.gratuitous_arp(of_node or self._link_address, home_address)
+                actions.append(SendFrame(self._number, link.EVERYONE, link.ETHERTYPE_ARP, arp))
                 if left > 1:
-                    again.append((now_ms + GRATUITOUS_GAP_MS, home_address, left - 1))
+                    again.append((now_ms + GRATUITOUS_GAP_MS, home_address, of_node, left - 1))
         self._arps = again
         return actions
 
     def _is_away(self, home_address):
         node = self._agent.nodes.find(home_address)
-        return self._link_address is not None and node is not None and bool(node.bindings)
+        return node is not None and bool(node.bindings)
 
-    def _gratuitous(self, home_address):
-        arp = link.gratuitous_arp(self._link_address, home_address)
-        return SendFrame(self._number, link.EVERYONE, link.ETHERTYPE_ARP, arp)
+    def _say(self, home_address, of_node, now_ms):
+        """A gratuitous ARP from now on, instead of any other for this address."""
+        self._arps = [row for row in self._arps if row[1] != home_address]
+        self._arps.append((now_ms, home_address, of_node, GRATUITOUS_ARPS))
 
     def _open(self):
         return Hold(("link", self._number), tunneld.SetLink(self._number, self.device))
@@ -89,8 +98,8 @@ class HomeLink:
         if event.link == self._number:
             self._link_address = event.link_address
             for node in self._agent.nodes:
-                if node.bindings and self._is_on_link(node):
-                    self._arps.append((now_ms, node.home_address, GRATUITOUS_ARPS))
+                if node.bindings and self.is_on_link(node):
+                    self._say(node.home_address, None, now_ms)
         return []
 
     def refused(self, message, now_ms):
@@ -104,8 +113,8 @@ class HomeLink:
             return []
         try:
             packet = ipv4.unpack(event.data)
-            if packet.protocol != ipv4.ICMP:
-                return []  # requests from home come by the uplink
+            if packet.protocol == ipv4.UDP:
+                return self._request_came(udp.unpack(packet), event.link_address, now_ms)
             message = discovery.unpack(packet.payload)
         except Malformed as e:
             return [Count("link_malformed"), Log("debug", "link", "%s: %s" % (self.device, e))]
@@ -113,20 +122,56 @@ class HomeLink:
             return []
         return self.advertiser.solicited(event.link_address, packet.source, now_ms)
 
+    def _request_came(self, datagram, link_address, now_ms):
+        """It comes by the uplink, too; here it is seen from where. Nothing of it is believed yet."""
+        if datagram.destination_port != MIP_PORT:
+            return []
+        request = mip.unpack(datagram.data).message
+        if type(request) is not mip.RegistrationRequest or request.lifetime_s:
+            return []
+        key = request.home_address, request.identification
+        if key in self._requests and self._requests[key] is None:
+            return self._is_home(request.home_address, link_address, now_ms)
+        self._remember(key, link_address)
+        return []
+
+    def _remember(self, key, link_address):
+        while len(self._requests) >= HOME_REQUESTS_MAX:
+            del self._requests[next(iter(self._requests))]
+        self._requests[key] = link_address
+
+    def _is_home(self, home_address, link_address, now_ms):
+        self._say(home_address, link_address, now_ms)
+        return self.due(now_ms)
+
     # -- Nodes
 
-    def _is_on_link(self, node):
+    def is_on_link(self, node):
         """Is its home address of this link's prefix?"""
         address, length = self.advertiser.address, self.advertiser.prefix_length
         return address is not None and ipv4.covers((ipv4.masked(address, length), length), node.home_address)
 
     def bindings_changed(self, node, now_ms):
         """A node went away or came home."""
-        if not self._is_on_link(node):
+        if not self.is_on_link(node):
             return []
-        key = ("proxy", node.home_address)
+        proxy, deliver = ("proxy", node.home_address), ("deliver", node.home_address, 32)
         if not node.bindings:
-            return [Release(key)]
-        self._arps = [row for row in self._arps if row[1] != node.home_address]
-        self._arps.append((now_ms, node.home_address, GRATUITOUS_ARPS))
-        return [Hold(key, tunneld.SetProxy(self.device, node.home_address))] + self.due(now_ms)
+            return [Release(proxy), Release(deliver)]
+        self._say(node.home_address, None, now_ms)
+        actions = [
+            Hold(deliver, tunneld.SetDeliver(node.home_address, 32)),
+            Hold(proxy, tunneld.SetProxy(self.device, node.home_address)),
+        ]
+        return actions + self.due(now_ms)
+
+    def came_home(self, node, identification, now_ms):
+        """Its deregistration with this identification was accepted: at home, if that came from the link."""
+        key = node.home_address, identification
+        link_address = self._requests.get(key)
+        if not self.is_on_link(node):
+            return []
+        if link_address is None:
+            self._remember(key, None)
+            return []
+        return self._is_home(node.home_address, link_address, now_ms)

@@ -149,7 +149,7 @@ class Requests:
                 actions = agent.paths.renewed(node, now_ms)
             if node.routed != routed:
                 actions += agent.paths.networks_changed(node, routed, now_ms)
-            actions += agent.bindings_changed(node, before, now_ms)
+            actions += agent.bindings_changed(node, before, request, now_ms)
         return outcome.code, outcome.lifetime_s, actions
 
     def _note_revocable(self, asked, wish):

@@ -18,6 +18,7 @@ back, and then probes go through the tunnel (agent.router_watch).
 
 from ..limits import (
     GOODBYE_MAX_MS,
+    LIFETIME_INFINITE_S,
     PROVE_MS,
     REQUEST_GAP_MIN_MS,
     SETTLE_MAX_MS,
@@ -25,7 +26,7 @@ from ..limits import (
     UPLINK_RETRY_MS,
 )
 from ..proto import registration
-from ..proto.registration import BIND, CALM, IDLE, LEAVE, LINK_CHANGED, PROVE, URGENT, Ask
+from ..proto.registration import CALM, CARRIED, HOME, IDLE, LEAVE, LINK_CHANGED, PROVE, URGENT, Ask
 from ..wire import tunneld
 from . import events
 from .events import Count, Log, Settled, Stop
@@ -37,6 +38,7 @@ from .router_paths import RouterPaths
 from .router_requests import Requests
 from .router_state import RouterState
 from .router_view import snapshot
+from .router_visiting import Visiting
 from .router_watch import Watch
 from .uplinks import Uplink
 
@@ -48,6 +50,7 @@ class MobileRouter:
 
     def __init__(self, options, random, first_number=1):
         self.router = options.router
+        self._random = random
         self.name = "mobile_router-" + self.router.name
         self.uplinks = []
         self.paths = RouterPaths(self.router)
@@ -58,6 +61,7 @@ class MobileRouter:
         self.options = options
         self.unix_offset_ms = 0
         self.watch = Watch(self, random)
+        self.visiting = self.requests.visiting = Visiting(self)
         self._next_number = first_number
         self._links = {}  # device -> the last Link
         self._link_changed_ms = 0  # when an uplink came or went
@@ -83,6 +87,7 @@ class MobileRouter:
         for uplink in self.uplinks:
             times.append(uplink.registration.deadline())
             times += [uplink.leaves_ms, uplink.retry_ms]
+            times.append(self.visiting.deadline(uplink))
             if uplink.liveness is not None:
                 times += [uplink.liveness.deadline(), uplink.keepalive_ms]
             if self._is_idle(uplink):
@@ -93,7 +98,7 @@ class MobileRouter:
     # -- Uplinks
 
     def add_uplink(self, section):
-        uplink = Uplink(section, self._next_number)
+        uplink = Uplink(section, self._next_number, self.router, self._random)
         self._next_number += 1
         self.requests.add(uplink, section, self.options.associations)
         self.uplinks.append(uplink)
@@ -138,15 +143,24 @@ class MobileRouter:
         return self._link_of(uplink, link, now_ms) if link else []
 
     def _link_of(self, uplink, link, now_ms):
-        was_usable = uplink.usable()
-        if not uplink.link_changed(link, now_ms):
-            return []
+        was_usable, had_carrier = uplink.usable(), uplink.carrier
+        changed, actions = uplink.link_changed(link, now_ms), []
+        if uplink.discovery is not None and uplink.carrier != had_carrier:
+            actions += self.paths.link(uplink) if uplink.carrier else self.paths.link_is_gone(uplink)
+        return actions + (self.reattached(uplink, was_usable, now_ms) if changed else [])
+
+    def reattached(self, uplink, was_usable, now_ms):
+        """Its link, its address or its agent is another, or none."""
         self._link_changed_ms = now_ms
         actions = []
         if was_usable:
             actions += self._uplink_lost(uplink, ADDRESS_CHANGED if uplink.usable() else LINK_LOST, now_ms)
         if uplink.usable():
             uplink.came(now_ms)
+            uplink.registration.through_agent = uplink.agent is not None
+            uplink.registration.lifetime_most_s = (
+                uplink.agent.lifetime_s if uplink.visits() else LIFETIME_INFINITE_S
+            )
             self.moves.link_changed(uplink)
             actions += [Log("info", "uplink", "%s is there" % uplink.name)]
             actions += self.paths.uplink_is_usable(uplink)
@@ -176,13 +190,30 @@ class MobileRouter:
         if urgent and rested and not uplink.registration.sent_since(self._link_changed_ms):
             how, uplink.hurried_ms = LINK_CHANGED, now_ms
         actions = []
-        if uplink.udp is not None:  # a proof showed which kind: what follows the reply finds its tunnel
+        if uplink.udp is not None or uplink.agent is not None:  # the kind is known: what follows finds it
             uplink.leaves_ms = None
             actions += self.paths.path_is_wanted(uplink)
-        return actions + self.requests.tell(uplink, Ask(BIND, uplink.address, simultaneous, how), now_ms)
+        kind, care_of = uplink.asks()
+        simultaneous = simultaneous and kind != HOME
+        return actions + self.requests.tell(uplink, Ask(kind, care_of, simultaneous, how), now_ms)
+
+    def _link_is_up(self, event, now_ms):
+        uplink = self.uplink_numbered(event.link)
+        if uplink is None or uplink.discovery is None:
+            return []
+        uplink.link_address = event.link_address
+        return self.visiting.link_is_up(uplink, now_ms)
+
+    def _frame_came(self, event, now_ms):
+        uplink = self.uplink_numbered(event.link)
+        if uplink is None or uplink.discovery is None:
+            return []
+        return self.visiting.frame_came(uplink, event, now_ms)
 
     def _datagram_came(self, event, now_ms):
         uplink = self.uplink_numbered(event.uplink)
+        if uplink is not None and uplink.agent is not None:
+            return []  # it comes by the link too, with the link-layer address that it came from
         return self.requests.datagram_came(uplink, event, now_ms) if uplink else []
 
     def _authenticated(self, event, now_ms):
@@ -241,6 +272,7 @@ class MobileRouter:
             uplink = self.uplink_numbered(message.uplink)
             if uplink is not None and uplink.usable():
                 uplink.carrier = False
+                uplink.attach()
                 actions += self._uplink_lost(uplink, "cannot be opened", now_ms)
                 uplink.retry_ms = now_ms + UPLINK_RETRY_MS
         return actions
@@ -263,6 +295,7 @@ class MobileRouter:
         actions = self.state.restore(now_ms) + self.paths.ground(self.uplinks)
         for uplink in self.uplinks:
             if uplink.registration.bound:
+                actions += self.paths.link(uplink) if uplink.discovery is not None else []
                 actions += self.paths.uplink_is_usable(uplink) + self.paths.path_is_wanted(uplink)
         carrying = self.moves.carrying
         if carrying is None:
@@ -276,6 +309,7 @@ class MobileRouter:
     def _time_passed(self, event, now_ms):
         actions = []
         for uplink in self.uplinks:
+            actions += self.visiting.time_passed(uplink, now_ms)
             at_ms = uplink.registration.deadline()
             if at_ms is not None and at_ms <= now_ms:
                 actions += self.requests.tell(uplink, registration.Late(), now_ms)
@@ -309,13 +343,13 @@ class MobileRouter:
             uplink.left()
         if self._is_idle(uplink) and uplink.prove_ms is not None and uplink.prove_ms <= now_ms:
             uplink.prove_ms = now_ms + PROVE_MS
-            actions += self.requests.tell(uplink, Ask(PROVE, uplink.address, False, CALM), now_ms)
+            actions += self.requests.tell(uplink, Ask(PROVE, uplink.asks()[1], False, CALM), now_ms)
         return actions + self._leave(uplink, now_ms)
 
     def _leave(self, uplink, now_ms):
         """Drop the path that nothing is bound to, after a grace for what is still on its way."""
         state = uplink.registration
-        wanted = state.bound or (state.state != IDLE and state.ask.kind == BIND)
+        wanted = state.bound or (state.state != IDLE and state.ask.kind in CARRIED)
         if wanted or not self.paths.holds_path(uplink):
             uplink.leaves_ms = None
             return []
@@ -374,6 +408,8 @@ RULES = {
     events.Reconfigured: MobileRouter._reconfigured,
     events.Late: MobileRouter._time_passed,
     events.Link: MobileRouter._link_told,
+    events.Frame: MobileRouter._frame_came,
+    events.LinkUp: MobileRouter._link_is_up,
     events.Datagram: MobileRouter._datagram_came,
     events.Authenticated: MobileRouter._authenticated,
     events.Verified: MobileRouter._verified,

@@ -7,8 +7,9 @@ from .events import Authenticate, Count, Verify
 class Questions:
     """then(answer, now_ms) -> actions: the answer is whether it is genuine, or the authenticator."""
 
-    def __init__(self):
+    def __init__(self, first_token=0):
         self._open = {}  # token -> (at_ms, then)
+        self._first_token = first_token
         self._token = 0
 
     def verify(self, key, data, authenticator, then, now_ms):
@@ -34,9 +35,10 @@ class Questions:
     def _ask(self, then, now_ms):
         if len(self._open) >= PENDING_MAX and not self._forgot(now_ms):
             return None
-        self._token = (self._token + 1) & 0x3FFFFFFF
-        self._open[self._token] = now_ms, then
-        return self._token
+        self._token = (self._token + 1) & 0xFFFFFFF
+        token = self._first_token + self._token
+        self._open[token] = now_ms, then
+        return token
 
     def _forgot(self, now_ms):
         """Drop the questions that were never answered; is there room now?"""

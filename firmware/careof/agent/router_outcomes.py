@@ -2,7 +2,7 @@
 
 from ..proto import liveness, registration
 from ..proto.registration import LEAVE, PROVE
-from ..wire import mip_codes
+from ..wire import ipv4, mip_codes
 from .events import Log
 
 LIFETIME_OVER = "lifetime over"
@@ -21,6 +21,8 @@ def _granted(role, uplink, result, now_ms):
     renewed = uplink.liveness is not None
     uplink.bound_now(result, now_ms)
     actions = role.paths.path_is_wanted(uplink)
+    if uplink.at_home():
+        actions += role.paths.ground(role.uplinks)
     if not (uplink.registration.ask.simultaneous and result.simultaneous):
         actions += role.moves.has_the_only_binding(uplink, now_ms)
     if uplink is role.moves.carrying:
@@ -28,9 +30,17 @@ def _granted(role, uplink, result, now_ms):
     if not renewed or uplink.unheard or uplink.liveness.state != liveness.QUIET:
         uplink.unheard = False
         actions += role.watch.ask(uplink, now_ms)
-    what, how = "renewed" if renewed else "bound", "in UDP" if uplink.udp else "IP in IP"
-    text = "%s: %s for %d s, %s" % (uplink.name, what, result.lifetime_s, how)
-    return actions + [Log("info", "registration", text)]
+    return actions + [Log("info", "registration", _how(uplink, renewed, result))]
+
+
+def _how(uplink, renewed, result):
+    if uplink.at_home():
+        return "%s: at home, without a binding" % uplink.name
+    how = "in UDP" if uplink.udp else "IP in IP"
+    if uplink.visits():
+        how = "by agent %s" % ipv4.address_text(uplink.agent.address)
+    what = "renewed" if renewed else "bound"
+    return "%s: %s for %d s, %s" % (uplink.name, what, result.lifetime_s, how)
 
 
 def _refused(role, uplink, result, now_ms):
@@ -55,7 +65,8 @@ def _unanswered(role, uplink, result, now_ms):
         uplink.failed(now_ms)
     if result.tries > 1:
         actions += role.moves.refused(uplink, now_ms)
-    return actions + role.watch.ask(uplink, now_ms)
+    actions += role.watch.ask(uplink, now_ms)
+    return actions + role.visiting.unanswered(uplink, result.tries, now_ms)
 
 
 def _lapsed(role, uplink, result, now_ms):

@@ -12,7 +12,7 @@ network that calls itself 8.8.8.0/24 gets nothing (TunnelCrack, CVE-2023-36672).
 careof's own sockets are bound to an uplink and its address, and nobody else need reach it outside.
 """
 
-from ..limits import KEEPALIVE_IDENTIFIER, MIP_PORT, PROBE_IDENTIFIER
+from ..limits import HOME_LINK_LENGTH_MIN, KEEPALIVE_IDENTIFIER, MIP_PORT, PROBE_IDENTIFIER
 from ..wire import ipv4, tunneld
 from .events import Hold, Release
 from .paths import ANYWHERE, hold_capture, hold_inner, hold_path, hold_route, hold_tunnel
@@ -46,10 +46,12 @@ class RouterPaths:
         networks = tuple(router.mobile_network)
         spares = set(networks)
         for uplink in uplinks:
-            if uplink.usable():
+            if uplink.usable() and uplink.address is not None:
                 link = (ipv4.masked(uplink.address, uplink.prefix_length), uplink.prefix_length)
                 if _is_local(link):
                     spares.add(link)
+        on_links = self._home_links(uplinks)
+        spares.update([row[:2] for row in on_links])
         holds = [Hold(("tun",), tunneld.SetTun(router.home_address, router.packet_size))]
         for identifier in (PROBE_IDENTIFIER, KEEPALIVE_IDENTIFIER):
             holds.append(Hold(("probe", identifier), tunneld.SetProbe(identifier)))
@@ -57,16 +59,60 @@ class RouterPaths:
             holds.append(Hold(("spare",) + prefix, tunneld.SetSpare(prefix[0], prefix[1])))
         for prefix in self._own_prefixes():
             holds.append(hold_capture(prefix))
-        return self._replace(("tun", "probe", "spare", "capture"), holds)
+        for row in on_links:
+            holds.append(Hold(("on_link",) + row, tunneld.SetOnLink(*row)))
+        if router.own_traffic:  # two halves: more than any default route, which stays as it is
+            for half in (bytes(4), b"\x80\x00\x00\x00"):
+                holds.append(Hold(("deliver", half), tunneld.SetDeliver(half, 1)))
+        return self._replace(("tun", "probe", "spare", "capture", "on_link", "deliver"), holds)
+
+    def _home_links(self, uplinks):
+        """[(prefix, length, device)] where we are at home, as the home agent agreed: neighbours are there."""
+        found = []
+        for uplink in uplinks:
+            if uplink.at_home() and uplink.registration.bound and uplink.agent.prefix is not None:
+                prefix = uplink.agent.prefix
+                if prefix[1] >= HOME_LINK_LENGTH_MIN and ipv4.covers(prefix, self.router.home_address):
+                    found.append(prefix + (uplink.device,))
+        return found
 
     # -- One uplink
 
     def uplink_is_usable(self, uplink):
-        message = tunneld.SetUplink(uplink.number, uplink.device, uplink.address, MIP_PORT)
-        return self._hold(Hold(("uplink", uplink.number), message))
+        """Its sockets: from its own address; attached by an agent, from the home address (RFC 5944 3.6.1.1)."""
+        number, agent, actions = uplink.number, uplink.agent, []
+        address = uplink.address
+        if agent is not None:
+            address = self.router.home_address
+            neighbour = tunneld.SetNeighbour(uplink.device, agent.address, agent.link_address)
+            if not uplink.at_home():  # there the home agent is asked for as anybody is
+                actions += self._hold(Hold(("neighbour", uplink.device, agent.address), neighbour))
+        message = tunneld.SetUplink(number, uplink.device, address, MIP_PORT)
+        return actions + self._hold(Hold(("uplink", number), message))
 
     def uplink_is_gone(self, uplink):
-        return self.path_is_gone(uplink) + self._release(("uplink", uplink.number))
+        actions = self.path_is_gone(uplink) + self._release(("uplink", uplink.number))
+        for key in [k for k in self._held if k[:2] == ("neighbour", uplink.device)]:
+            actions += self._release(key)
+        return actions
+
+    def link(self, uplink):
+        """Its link, for agents to be heard, and silence about the home address until we are at home.
+
+        Anew, as the device may have gone and come back.
+        """
+        key = ("link", uplink.number)
+        actions = self.link_is_gone(uplink)
+        if not uplink.at_home():
+            actions += self._hold(Hold(("quiet", uplink.device), tunneld.SetQuiet(uplink.device)))
+        return actions + self._hold(Hold(key, tunneld.SetLink(uplink.number, uplink.device)))
+
+    def link_is_gone(self, uplink):
+        return self._release(("link", uplink.number)) + self.speaks(uplink)
+
+    def speaks(self, uplink):
+        """At home ARP is answered for the home address."""
+        return self._release(("quiet", uplink.device))
 
     def was_refused(self, message):
         """tunneld does not hold this: say it again next time."""
@@ -84,12 +130,20 @@ class RouterPaths:
         """The uplink has a binding, or will have one in a moment: its tunnel may carry."""
         number, router = uplink.number, self.router
         address, port = router.contact
-        if uplink.udp:
+        patience_ms = uplink.round_trip.patience_ms()
+        if uplink.agent is not None:
+            patience_ms = 0  # what comes back comes by the kernel: tunneld would wait in vain
+            if uplink.encapsulating and not uplink.at_home():
+                tunnel = hold_tunnel(number, tunneld.KIND_IPIP, number, uplink.agent.address, 0)
+            else:
+                direct = tunneld.SetLinkTunnel(number, number, uplink.agent.link_address)
+                tunnel = Hold(("tunnel", number), direct)
+        elif uplink.udp:
             tunnel = hold_tunnel(number, tunneld.KIND_MIP_UDP, number, address, port)
         else:
             tunnel = hold_tunnel(number, tunneld.KIND_IPIP, number, address, 0)
         actions = self._hold(tunnel)
-        path = hold_path(number, router.packet_size, uplink.round_trip.patience_ms())
+        path = hold_path(number, router.packet_size, patience_ms)
         if self._path_differs(path):
             actions += self._hold(path)
         rows = [hold_inner(number, ANYWHERE, prefix) for prefix in self._own_prefixes()]

@@ -17,6 +17,7 @@ from ..proto.replay import SOURCES
 from ..wire import ipv4, mip, mip_codes
 from ..wire.reader import Malformed
 from .events import Authenticate, Count, Log, Send, Verify
+from .router_visiting import FIRST_TOKEN
 
 
 def terms_of(router):
@@ -46,6 +47,7 @@ class Requests:
         self._questions = {}  # token -> (uplink, reply to be verified or None, asked at ms)
         self._signs = {}  # uplink's number -> token of the last signature asked for
         self._token = 0
+        self.visiting = None  # agent.router_visiting, which knows how to reach a foreign agent
         self._clock_offset_ms = 0
 
     # -- Options
@@ -90,6 +92,8 @@ class Requests:
                 token = self._ask(uplink, None, now_ms)
                 self._signs[uplink.number] = token
                 actions.append(Authenticate(token, uplink.association.section.name, result.data))
+            elif isinstance(result, registration.Transmit) and uplink.agent is not None:
+                actions += self.visiting.transmit(uplink, result.data, now_ms)
             elif isinstance(result, registration.Transmit):
                 address, port = self.router.contact
                 actions.append(Send(uplink.number, address, port, result.data))
@@ -98,6 +102,8 @@ class Requests:
         return actions
 
     def authenticated(self, event, now_ms):
+        if event.token >= FIRST_TOKEN:
+            return self.visiting.questions.authenticated(event, now_ms)
         question = self._questions.pop(event.token, None)
         if question is None or self._signs.get(question[0].number) != event.token:
             return []  # meanwhile something else is asked
@@ -112,6 +118,10 @@ class Requests:
             received = mip.unpack(event.data)
         except Malformed as e:
             return self._dropped("reply_malformed", uplink, event, str(e))
+        return self.reply_came(uplink, received, event, now_ms)
+
+    def reply_came(self, uplink, received, event, now_ms):
+        """A message from where replies come from; of event, its source is told."""
         reply, proof = received.message, received.authentication
         if not isinstance(reply, mip.RegistrationReply) or reply.home_address != self.router.home_address:
             return self._dropped("not_our_reply", uplink, event, "")
@@ -128,6 +138,8 @@ class Requests:
         return [Verify(token, key, received.protected, proof.authenticator)]
 
     def verified(self, event, now_ms):
+        if event.token >= FIRST_TOKEN:
+            return self.visiting.questions.verified(event, now_ms)
         uplink, reply, _ = self._questions.pop(event.token, (None, None, 0))
         if reply is None:
             return []
@@ -144,7 +156,7 @@ class Requests:
         self._signs.pop(uplink.number, None)
 
     def _ask(self, uplink, reply, now_ms):
-        self._token = (self._token + 1) & 0x3FFFFFFF
+        self._token = (self._token + 1) % FIRST_TOKEN
         self._questions[self._token] = (uplink, reply, now_ms)
         return self._token
 

@@ -6,6 +6,7 @@ wall clock, the only one that survives. After the restart the same objects are h
 the route is said again, and a probe shows whether it is all still true.
 """
 
+from ..proto.discovery import restored
 from ..proto.liveness import Liveness
 from ..wire import ipv4
 from .events import Count, Log, Save
@@ -57,9 +58,10 @@ class RouterState:
         registration = uplink.registration
         if not registration.bound:
             return None
-        expires_ms = registration.expires_ms
+        expires_ms, agent = registration.expires_ms, uplink.agent
         return {
-            "address": uplink.address.hex(),
+            "address": None if uplink.address is None else uplink.address.hex(),
+            "agent": None if agent is None else agent.saved(),
             "prefix_length": uplink.prefix_length,
             "gateway": uplink.gateway.hex() if uplink.gateway else None,
             "lifetime_s": registration.lifetime_s,
@@ -117,10 +119,17 @@ class RouterState:
             if left_ms <= 0:
                 return
             expires_ms = now_ms + min(left_ms, lifetime_s * 1000)
-        uplink.carrier, uplink.address = True, bytes.fromhex(binding["address"])
+        if binding["agent"] is not None:
+            if uplink.discovery is None:
+                return
+            agent = restored(binding["agent"], now_ms)
+            uplink.discovery.was_at(agent)
+            uplink.agent, uplink.registration.through_agent = agent, True
+        uplink.carrier = True
+        uplink.address = bytes.fromhex(binding["address"]) if binding["address"] else None
         uplink.prefix_length = binding["prefix_length"]
         uplink.gateway = bytes.fromhex(binding["gateway"]) if binding["gateway"] else None
-        uplink.registration.bound_before(uplink.address, lifetime_s, expires_ms, now_ms)
+        uplink.registration.bound_before(uplink.asks()[1], lifetime_s, expires_ms, now_ms)
         if binding["round_trip_ms"] is not None:
             uplink.round_trip.measured(binding["round_trip_ms"])
         uplink.udp, uplink.keepalive_s = binding["udp"], binding["keepalive_s"]

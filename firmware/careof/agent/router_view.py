@@ -36,10 +36,19 @@ def _uplink(uplink, role, now_ms):
         "proven": uplink.proven(now_ms),
         "bound": bool(registration.bound),
         "live": bool(uplink.live and not uplink.dead()),
-        "tunnel": None if uplink.udp is None else ("mip-udp" if uplink.udp else "ipip"),
+        "agent": ipv4.address_text(uplink.agent.address) if uplink.agent is not None else None,
+        "tunnel": _tunnel(uplink),
         "nat": None if registration.terms.udp_forced else uplink.udp,
         "round_trip_ms": None if round_trip_ms is None else int(round_trip_ms),
         "lifetime_left_s": left_s,
         "last_code": registration.last_code,
         "last_refusal": uplink.refusal[1] if uplink.refusal else None,
     }
+
+
+def _tunnel(uplink):
+    if uplink.at_home():
+        return "at home"
+    if uplink.agent is not None:
+        return "encapsulating" if uplink.encapsulating else "direct"
+    return None if uplink.udp is None else ("mip-udp" if uplink.udp else "ipip")

@@ -1,6 +1,6 @@
 """Which uplink now: what is known of each, and which one ought to carry.
 
-    usable   it has carrier, an address and a gateway (netlink says so)
+    usable   it has carrier, and an address and a gateway (netlink says so) or an agent
     proven   a registration was answered by it not long ago: packets pass both ways
     bound    the home agent has a binding by it
     live     data has passed both ways through its tunnel since it was bound
@@ -19,17 +19,32 @@ from ..limits import (
     PROVE_MS,
 )
 from ..proto.liveness import DEAD, Liveness, RoundTrip
+from ..proto.registration import BIND, HOME
+
+OWN, AGENT, AUTO = "own", "agent", "auto"  # attachments
 
 
 class Uplink:
     """One uplink of the router: its link, its proof, its registration and its path."""
 
-    def __init__(self, section, number):
+    def __init__(self, section, number, router, random):
         self.name = section.name
         self.device = section.device
         self.number = number  # to tunneld: of the uplink, its tunnel and its path
         self.preference = section.preference
         self.hysteresis_ms = section.hysteresis_s * 1000
+        self.discovery = None  # of agents on its link, if its attachment may be by one
+        self.attachment = section.attachment
+        if section.attachment != OWN:
+            from ..proto.discovery import Discovery
+
+            self.discovery = Discovery(section.movement == "eager", router.home_agent, random)
+        self.home_address = router.home_address
+        self.encapsulating = section.delivery == "encapsulating"
+        self.agent = (
+            None  # the agent (proto.discovery.Heard) that it is attached by: a foreign one, or our own
+        )
+        self.link_address = None  # of the device
         self.carrier = False
         self.address = None
         self.prefix_length = 0
@@ -54,18 +69,52 @@ class Uplink:
         self._failed_ms = 0
 
     def usable(self):
-        # A point-to-point link needs no gateway to name: its peer is the way.
-        return bool(self.carrier and self.address and (self.gateway or self.prefix_length == 32))
+        return bool(self.carrier and (self.agent is not None or self.has_own()))
+
+    def has_own(self):
+        """Has it an address of its own, and a way? (On a point-to-point link the peer is, without a name.)"""
+        return bool(self.address and (self.gateway or self.prefix_length == 32))
+
+    def at_home(self):
+        return self.agent is not None and self.agent.is_home
+
+    def visits(self):
+        """Is it attached by a foreign agent?"""
+        return self.agent is not None and not self.agent.is_home
+
+    def asks(self):
+        """(what its requests ask for to carry, the care-of address that they name)"""
+        if self.at_home():
+            return HOME, self.home_address
+        return BIND, self.agent.care_of[0] if self.agent is not None else self.address
+
+    def attach(self):
+        """By what it is attached now: home, a foreign agent, or an address of its own."""
+        current = self.discovery.current if self.discovery is not None and self.carrier else None
+        if current is not None and self.attachment == AUTO and self.has_own() and not current.is_home:
+            current = current if self.discovery.wants_registration() else None
+        self.agent = current
 
     def bound(self):
         return self.registration.bound
 
     def link_changed(self, link, now_ms):
         """What netlink says now. Is it another network, or gone, or back?"""
-        before = (self.usable(), self.address, self.gateway)
+        before, had_carrier = self._attached(), self.carrier
         self.carrier, self.address, self.gateway = link.carrier, link.address, link.gateway
         self.prefix_length = link.prefix_length
-        return before != (self.usable(), self.address, self.gateway)
+        if self.attachment == AGENT:
+            self.address = self.gateway = None
+        if self.discovery is not None and self.carrier != had_carrier:
+            if self.carrier:
+                self.discovery.link_up(now_ms)
+            else:
+                self.discovery.link_down()
+        self.attach()
+        return before != self._attached()
+
+    def _attached(self):
+        return self.usable(), self.agent, self.address, self.gateway
 
     def came(self, now_ms):
         """A link with an address: all about its network has to be found out."""

@@ -7,8 +7,9 @@
       |                +------ displaced ---------+-- Late: again -+                             |
       +------------------------- the binding's renewal is due: an Ask of its own <---------------+
 
-Three things can be asked: BIND makes or renews a binding, PROVE asks for no change (a critical
-vendor extension says so, RFC 3115) and shows that request and reply pass, LEAVE ends the binding.
+Four things can be asked: BIND makes or renews a binding, PROVE asks for no change (a critical vendor
+extension says so, RFC 3115) and shows that request and reply pass, LEAVE ends all bindings. HOME ends them,
+too, but at home (2.4.3): what holds then needs no binding, and stays for as long as we are there.
 
 Requests are serialised within a security association, since their identifications must rise in it: one
 registration at a time holds its Turn. A holder is displaced by a more urgent one, and by anyone
@@ -39,9 +40,11 @@ from ..limits import (
 )
 from ..wire import mip, mip_extensions
 
-BIND, PROVE, LEAVE = "bind", "prove", "leave"
+BIND, PROVE, LEAVE, HOME = "bind", "prove", "leave", "home"
 CALM, URGENT, LINK_CHANGED = 0, 1, 2
-TRIES = {BIND: None, PROVE: 2, LEAVE: 3}  # requests sent before giving up; None: until withdrawn
+TRIES = {BIND: None, PROVE: 2, LEAVE: 3, HOME: None}  # requests sent before giving up; None: until withdrawn
+CARRIED = (BIND, HOME)  # by what was granted
+ENDING = (LEAVE, HOME)  # with a lifetime of 0
 
 # -- Events
 # urgent: CALM; URGENT: data stopped passing, or somebody waits; LINK_CHANGED: a link came or went.
@@ -50,6 +53,7 @@ Withdraw = namedtuple("Withdraw", "")  # the uplink is gone: nothing can be aske
 Superseded = namedtuple("Superseded", "")  # our binding is or will be dropped: do not renew it
 Signed = namedtuple("Signed", "authenticator")
 Replied = namedtuple("Replied", "reply")  # its authenticator is genuine and its identification awaited
+Denied = namedtuple("Denied", "reply")  # by a foreign agent: awaited, but no word of the home agent
 Late = namedtuple("Late", "")
 
 # -- Actions
@@ -75,6 +79,17 @@ REFUSALS = {
     133: Refusal(10, "identification"),
     134: Refusal(300, None),  # poorly formed: the same again will be, too
     135: Refusal(30, "one_binding"),  # too many simultaneous bindings: ask for the only one
+    65: Refusal(300, None),  # by a foreign agent, here and below: another one is tried meanwhile
+    66: Refusal(10, None),
+    67: Refusal(60, None),
+    68: Refusal(60, None),
+    69: Refusal(60, "lifetime"),  # the reply says the longest one
+    76: Refusal(60, None),
+    77: Refusal(1, None),  # it has another care-of address: its next advertisement says which
+    78: Refusal(1, None),  # its request to the home agent was not answered in time
+    104: Refusal(60, "challenge"),
+    105: Refusal(60, "challenge"),
+    106: Refusal(60, "challenge"),
     136: Refusal(60, "home_agent"),  # unknown home agent address: the reply names the right one
     137: Refusal(300, None),  # no reverse tunnel: we cannot do without
     138: Refusal(300, None),
@@ -112,6 +127,8 @@ class Registration:
         self.lifetime_s = 0  # granted
         self.last_code = None
         self.vendor_extension = True  # until the home agent says that it does not know it
+        self.lifetime_most_s = LIFETIME_INFINITE_S  # a foreign agent takes no longer one
+        self.through_agent = False  # the care-of address is a foreign agent's
         self._random = random
         self._care_of = None
         self._renew_ms = None
@@ -192,7 +209,7 @@ class Registration:
 
     def _superseded(self, event, now_ms):
         self._forget_binding()
-        if self.state != IDLE and self.ask.kind == BIND:
+        if self.state != IDLE and self.ask.kind in CARRIED:
             self._leave_turn()
             self._become(IDLE, None)
         return []
@@ -259,10 +276,16 @@ class Registration:
         if self._tries == 0 or self.turn.source.fresh_when_repeated:
             self._round_trip_ms = now_ms - self._sent_ms
         self._leave_turn()
-        if reply.code in (0, 1) and (reply.lifetime_s > 0) != (self.ask.kind == LEAVE):
+        if reply.code in (0, 1) and (reply.lifetime_s > 0) != (self.ask.kind in ENDING):
             self.turn.source.replied(reply.identification)
             return self._granted(reply, now_ms)
         return self._refused(reply, now_ms)
+
+    def _denial_came(self, event, now_ms):
+        """Nothing is learnt of the home agent by it: neither its clock nor its nonce."""
+        self.last_code = event.reply.code
+        self._leave_turn()
+        return self._refused(event.reply, now_ms, False)
 
     # -- What is done about it
 
@@ -273,6 +296,8 @@ class Registration:
             infinite = lifetime_s == LIFETIME_INFINITE_S
             expires_ms = None if infinite else self._sent_ms + lifetime_s * 1000
             self._hold_binding(lifetime_s, expires_ms, now_ms)
+        elif kind == HOME:
+            self._hold_binding(LIFETIME_INFINITE_S, None, now_ms)
         elif kind == LEAVE:
             self._forget_binding()
         udp, keepalive_s = False, KEEPALIVE_S
@@ -283,19 +308,19 @@ class Registration:
         self._become(IDLE, None)
         return [Granted(kind, lifetime_s, udp, keepalive_s, reply.code == 0, self._round_trip_ms)]
 
-    def _refused(self, reply, now_ms):
+    def _refused(self, reply, now_ms, authenticated=True):
         """Repair what the code names, if anything, and ask again when it may help."""
         refusal = REFUSALS.get(reply.code, UNKNOWN_REFUSAL)
         repaired = refusal.repair is not None and REPAIRS[refusal.repair](self, reply, now_ms)
-        if reply.code != 133:
+        if reply.code != 133 and authenticated:
             self.turn.source.replied(reply.identification)
-        if self.ask.kind != BIND and not repaired:
+        if self.ask.kind not in CARRIED and not repaired:
             self._become(IDLE, None)  # to prove or to leave is not worth insisting
             return [Refused(self.ask.kind, reply.code, None)]
         if repaired:
             again_ms = self._not_before(self.ask, now_ms)
         else:
-            wait_ms = min(refusal.wait_s * 1000 << min(self._refusals, 8), REFUSED_WAIT_MAX_MS)
+            wait_ms = min(refusal.wait_s * 1000 << min(self._refusals, 10), REFUSED_WAIT_MAX_MS)
             again_ms = now_ms + self._jittered(wait_ms)
             self._refusals += 1
         self._become(WAITING, again_ms)
@@ -303,6 +328,17 @@ class Registration:
 
     def _repair_identification(self, reply, now_ms):
         self.turn.source.mismatched(reply.identification, now_ms)
+        self._mismatches += 1
+        return self._mismatches <= RESYNCHRONISE_AT_ONCE
+
+    def _repair_lifetime(self, reply, now_ms):
+        shorter = 0 < reply.lifetime_s < self.lifetime_most_s
+        if shorter:
+            self.lifetime_most_s = reply.lifetime_s
+        return shorter
+
+    def _repair_challenge(self, reply, now_ms):
+        """The reply brought a fresh one, which whoever sends the requests adds to them."""
         self._mismatches += 1
         return self._mismatches <= RESYNCHRONISE_AT_ONCE
 
@@ -332,15 +368,16 @@ class Registration:
         """A new request, and the question for its authenticator."""
         terms, ask = self.terms, self.ask
         extensions = []
-        if terms.udp_request and ask.kind != LEAVE:
+        if terms.udp_request and ask.kind not in ENDING and not self.through_agent:
             flags = mip_extensions.UDP_FORCE if terms.udp_forced else 0
             extensions.append(mip_extensions.UdpTunnelRequest(flags, self._encapsulation))
         if ask.kind == PROVE:
             extensions.append(mip_extensions.NO_CHANGE)
         self._identification = self.turn.source.next(now_ms)
+        flags = mip.FLAG_T if self.through_agent else mip.FLAG_D | mip.FLAG_T
         request = mip.RegistrationRequest(
-            mip.FLAG_D | mip.FLAG_T | (mip.FLAG_S if ask.simultaneous else 0),
-            0 if ask.kind == LEAVE else terms.lifetime_s,
+            flags | (mip.FLAG_S if ask.simultaneous else 0),
+            0 if ask.kind in ENDING else min(terms.lifetime_s, self.lifetime_most_s),
             terms.home_address,
             terms.home_agent,
             ask.care_of,
@@ -407,6 +444,8 @@ class Registration:
 
 
 REPAIRS = {
+    "lifetime": Registration._repair_lifetime,
+    "challenge": Registration._repair_challenge,
     "identification": Registration._repair_identification,
     "one_binding": Registration._repair_one_binding,
     "home_agent": Registration._repair_home_agent,
@@ -420,6 +459,7 @@ TRANSITIONS = {
     (SENT, Late): Registration._reply_is_late,
     (SIGNING, Signed): Registration._signed,
     (SENT, Replied): Registration._reply_came,
+    (SENT, Denied): Registration._denial_came,
 }
 for _state in (IDLE, WAITING, SIGNING, SENT):
     TRANSITIONS[_state, Ask] = Registration._asked

@@ -62,6 +62,7 @@ TABLES = {
         ("carrier", "carrier"),
         ("address", "address"),
         ("gateway", "gateway"),
+        ("agent", "agent"),
         ("carries", "carries"),
         ("proven", "proven"),
         ("bound", "bound"),

@@ -81,6 +81,24 @@ MobileRouter = _section(
     _option("packet_size", whole(576, 9000), 1400, "octets", "largest inner packet; TCP is told so"),
     _option("simultaneous", BOOLEAN, True, None, "keep the old binding until the new one carries traffic"),
     _option("mobile_network", PREFIX, (), None, "a prefix behind the router", NETWORKS_MAX),
+    _option(
+        "agent_association",
+        NAME,
+        None,
+        None,
+        "security association shared with foreign agents; an agent that does not show it is not heard. "
+        "Default: none",
+        None,
+        "association",
+    ),
+    _option(
+        "own_traffic",
+        BOOLEAN,
+        False,
+        None,
+        "what this machine itself sends has the home address too, as on a laptop; else only what the LAN "
+        "sends",
+    ),
     _option("uplink", NAME, REQUIRED, None, "an uplink that it may use", UPLINKS_MAX, "uplink"),
     _option(
         "association",
@@ -113,6 +131,29 @@ Uplink = _section(
         10,
         "s",
         "how long it must work before a return to it; longer if it flaps",
+    ),
+    _option(
+        "attachment",
+        choice("own", "agent", "auto"),
+        "own",
+        None,
+        "own: by an address of the device; agent: through a foreign agent on its link; auto: through one "
+        "that requires it, or where there is no address",
+    ),
+    _option(
+        "movement",
+        choice("eager", "lazy"),
+        "eager",
+        None,
+        "when to move from agent to agent: at once when one with another prefix is heard, or when the old "
+        "one is no more",
+    ),
+    _option(
+        "delivery",
+        choice("direct", "encapsulating"),
+        "direct",
+        None,
+        "how packets get to a foreign agent (RFC 3024 5)",
     ),
 )
 Association = _section(

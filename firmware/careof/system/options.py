@@ -399,10 +399,11 @@ def routers(configuration):
         for name in router.uplink:
             uplink = uplinks[name]
             association = uplink.association or router.association
-            mine.append(
-                Uplink(uplink.name, uplink.device, uplink.preference, association, uplink.hysteresis_s)
-            )
-        found.append((router, mine, _some(configuration, [uplink.association for uplink in mine])))
+            mine.append(Uplink(uplink.name, uplink.device, uplink.preference, association, *uplink[4:]))
+        names = [uplink.association for uplink in mine]
+        if router.agent_association is not None:
+            names.append(router.agent_association)
+        found.append((router, mine, _some(configuration, names)))
     return found
 
 

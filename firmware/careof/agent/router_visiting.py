@@ -1,0 +1,224 @@
+"""A mobile node on links with agents (RFC 5944 2.4, 3.6, 4.6; 3024 4.1; 4721 3.1): how an uplink is attached.
+
+    Frame --advertisement--> proto.discovery: which agent --> the uplink is reattached, a request follows
+    a foreign agent   its care-of address, requests and data by it: as frames to its link-layer address,
+                      with its delivery style, challenge and mobile-foreign authentication
+    our home agent    at home: ARP is ours again, a gratuitous one says so, the request ends all bindings
+    Frame --reply-->  with the home agent's authentication: as every reply
+                      without: the agent's own refusal, which teaches nothing of the home agent --> another one
+
+What an agent says of itself is believed only so far that it is tried. A refusal without an authentication
+of the agent, where we share one, is not heard. While away, nothing is asked or answered by ARP about the home
+address (4.6): agents are reached at the link-layer address that their advertisements came from.
+"""
+
+from ..crypt import ALGORITHMS
+from ..limits import AGENT_TRIES, DENIED_BY_AGENT_MS, GRATUITOUS_ARPS, GRATUITOUS_GAP_MS, MIP_PORT
+from ..proto import registration
+from ..wire import ipv4, link, mip, mip_codes, mip_extensions, udp
+from ..wire import router_discovery as discovery
+from ..wire.link import ETHERTYPE_ARP, ETHERTYPE_IPV4
+from ..wire.reader import Malformed
+from . import events
+from .events import Count, Log, SendFrame
+from .questions import Questions
+
+FIRST_TOKEN = 1 << 29  # of these questions: those of router_requests are below
+TTL = 255  # RFC 3024 4.1.1
+SOLICITED = b"\x01\x00\x5e\x00\x00\x0b"  # 224.0.0.11 on Ethernet
+PASSING = (104, 105, 106, 69, 78)  # refusals that the same agent may be asked again after
+
+
+class Visiting:
+    """Of one mobile router, `role`."""
+
+    def __init__(self, role):
+        self._role = role
+        self.questions = Questions(FIRST_TOKEN)
+        # Uplink's number -> (when the next gratuitous ARP is due, how many are left), since it came home
+        self._arps = {}
+
+    def deadline(self, uplink):
+        """When time_passed(uplink) may have something to do, in ms, or None."""
+        if uplink.discovery is None:
+            return None
+        at_ms, arp = uplink.discovery.deadline(), self._arps.get(uplink.number)
+        if arp is not None and arp[1] and (at_ms is None or arp[0] < at_ms):
+            return arp[0]
+        return at_ms
+
+    # -- The link
+
+    def link_is_up(self, uplink, now_ms):
+        """Frames can be sent now: what waited for that is asked again at once."""
+        actions = []
+        if uplink.at_home():
+            actions += self._is_at_home(uplink, now_ms)
+        return actions + self._solicit(uplink, now_ms)
+
+    def frame_came(self, uplink, event, now_ms):
+        try:
+            packet = ipv4.unpack(event.data)
+            if packet.protocol == ipv4.UDP:
+                return self._datagram_came(uplink, event, udp.unpack(packet), now_ms)
+            if packet.payload[:1] == b"\x00":  # an echo reply: data has passed
+                return self._role.watch.inner_came(events.Inner(uplink.number, event.data), now_ms)
+            message = discovery.unpack(packet.payload)
+        except Malformed as e:
+            return [Count("link_malformed"), Log("debug", "link", "%s: %s" % (uplink.name, e))]
+        if type(message) is not discovery.Advertisement:
+            return []
+        if uplink.discovery.heard(packet.source, event.link_address, message, now_ms):
+            return self._attach(uplink, now_ms)
+        return self._attach(uplink, now_ms) if uplink.agent is not uplink.discovery.current else []
+
+    def _attach(self, uplink, now_ms):
+        """Another agent is there, or none, or the same one without our registration."""
+        was_usable, before = uplink.usable(), uplink.agent
+        uplink.attach()
+        if uplink.agent is None and before is None:
+            return []
+        agent = uplink.agent
+        text = "none" if agent is None else ipv4.address_text(agent.address)
+        if uplink.at_home():
+            text += ", our home agent: at home"
+        actions = [Count("agent_moves"), Log("info", "agent", "%s: %s" % (uplink.name, text))]
+        self._arps.pop(uplink.number, None)
+        actions += self._role.reattached(uplink, was_usable, now_ms)
+        return actions
+
+    def time_passed(self, uplink, now_ms):
+        if uplink.discovery is None:
+            return []
+        actions = []
+        if uplink.discovery.time_passed(now_ms):
+            actions += self._attach(uplink, now_ms)
+        arp = self._arps.get(uplink.number)
+        if arp is not None and arp[1] and arp[0] <= now_ms:
+            actions += self._gratuitous(uplink, arp[1], now_ms)
+        return actions + self._solicit(uplink, now_ms)
+
+    def _solicit(self, uplink, now_ms):
+        if uplink.link_address is None or not uplink.discovery.solicits(now_ms):
+            return []
+        source = self._role.router.home_address
+        packet = discovery.pack_packet(source, discovery.MOBILE_AGENTS, discovery.Solicitation())
+        return [SendFrame(uplink.number, SOLICITED, ETHERTYPE_IPV4, packet), Count("solicited")]
+
+    # -- At home
+
+    def _is_at_home(self, uplink, now_ms):
+        """4.6: ARP is answered again, and everybody is told, before the home agent is."""
+        if uplink.number in self._arps or uplink.link_address is None:
+            return []
+        return self._role.paths.speaks(uplink) + self._gratuitous(uplink, GRATUITOUS_ARPS, now_ms)
+
+    def _gratuitous(self, uplink, left, now_ms):
+        self._arps[uplink.number] = (now_ms + GRATUITOUS_GAP_MS, left - 1)
+        arp = link.gratuitous_arp(uplink.link_address, self._role.router.home_address)
+        return [SendFrame(uplink.number, link.EVERYONE, ETHERTYPE_ARP, arp)]
+
+    # -- Requests
+
+    def transmit(self, uplink, data, now_ms):
+        """To the agent, with what is for it behind what is for the home agent (RFC 5944 3.6.1.3)."""
+        agent, association = uplink.agent, self._association()
+        if uplink.at_home():  # 3.6.1.1: straight to the home agent
+            return self._is_at_home(uplink, now_ms) + self._send(uplink, data)
+        if uplink.encapsulating:
+            data += mip_extensions.pack_extension(mip_extensions.EncapsulatingDelivery())
+        if agent.challenge is not None and association is not None:
+            data += mip_extensions.pack_extension(mip_extensions.Challenge(agent.challenge))
+        if association is None:
+            return self._send(uplink, data)
+        size = ALGORITHMS[association.algorithm].authenticator_size
+        data += mip_extensions.pack_head_to_sign(mip_extensions.MOBILE_FOREIGN, association.spi, size)
+
+        def then(authenticator, now_ms):
+            return self._send(uplink, data + authenticator) if uplink.agent is agent else []
+
+        return self.questions.sign(association.name, data, then, now_ms)
+
+    def _association(self):
+        """What we share with foreign agents, or None."""
+        name = self._role.router.agent_association
+        return None if name is None else self._role.options.associations[name]
+
+    def _send(self, uplink, data):
+        home, agent = self._role.router.home_address, uplink.agent
+        datagram = udp.Datagram(home, MIP_PORT, agent.address, MIP_PORT, TTL, data)
+        return [SendFrame(uplink.number, agent.link_address, ETHERTYPE_IPV4, udp.pack_packet(datagram))]
+
+    # -- Replies
+
+    def _datagram_came(self, uplink, event, datagram, now_ms):
+        agent, role = uplink.agent, self._role
+        if agent is None or event.link_address != agent.link_address or datagram.source != agent.address:
+            return [Count("reply_from_elsewhere")]
+        received = mip.unpack(datagram.data)  # Malformed: frame_came counts it
+        reply = received.message
+        if type(reply) is not mip.RegistrationReply or reply.home_address != role.router.home_address:
+            return [Count("not_our_reply")]
+        if not uplink.registration.awaits(reply.identification):
+            return [Count("reply_not_awaited")]
+        association = self._association()
+        if uplink.at_home():
+            return role.requests.reply_came(uplink, received, datagram, now_ms)
+        if association is None:
+            return self._authentic(uplink, agent, received, datagram, now_ms)
+        proof = received.agent_authentication
+        if type(proof) is not mip_extensions.MobileForeignAuthentication or proof.spi != association.spi:
+            return [Count("agent_not_authenticated")]
+
+        def then(genuine, now_ms):
+            if not genuine:
+                return [Count("agent_false_authenticator")]
+            return self._authentic(uplink, agent, received, datagram, now_ms)
+
+        signed = received.agent_protected
+        return self.questions.verify(association.name, signed, proof.authenticator, then, now_ms)
+
+    def _authentic(self, uplink, agent, received, datagram, now_ms):
+        """As far as the agent can be held to its word."""
+        challenge = mip_extensions.find(received.unprotected, mip_extensions.Challenge)
+        if challenge is not None:
+            agent.challenge = challenge.value
+        if uplink.agent is not agent:
+            return []
+        error = mip_extensions.find(received.unprotected, mip_extensions.AgentError)
+        if received.authentication is None:
+            code = received.message.code
+            if not mip_codes.FOREIGN_AGENT_FROM <= code < mip_codes.HOME_AGENT_FROM and code != 194:
+                return [Count("reply_not_authenticated")]
+            return self._denied(uplink, agent, received.message, code, now_ms)
+        if error is not None:  # RFC 4636: the home agent agreed, the foreign agent does not honour it
+            return self._denied(uplink, agent, received.message, error.status, now_ms)
+        return self._role.requests.reply_came(uplink, received, datagram, now_ms)
+
+    def _denied(self, uplink, agent, reply, code, now_ms):
+        refused = mip.RegistrationReply(code, *reply[1:])
+        words = mip_codes.describe_code(code)
+        actions = [Count("denied_by_agent_%d" % code)]
+        if code not in PASSING:
+            more = self._leave_alone(uplink, "refused by agent %s: %s" % ("%s", words), now_ms)
+            if more is not None:
+                uplink.refusal = (code, words)  # of the agent that was left
+                return actions + more
+        return actions + self._role.requests.tell(uplink, registration.Denied(refused), now_ms)
+
+    def unanswered(self, uplink, tries, now_ms):
+        """So many requests by it were not answered: another agent may be better."""
+        if tries < AGENT_TRIES or not uplink.visits():
+            return []
+        return self._leave_alone(uplink, "agent %s does not answer", now_ms) or []
+
+    def _leave_alone(self, uplink, why, now_ms):
+        """Try another way than this agent for a while; None if there is none."""
+        agent, found = uplink.agent, uplink.discovery
+        if not found.denied(agent, now_ms + DENIED_BY_AGENT_MS, now_ms):
+            return None
+        if found.current is None and not uplink.has_own():
+            found.denied(agent, None, now_ms)  # there is no other: it is asked again, later and later
+            return None
+        text = "%s: %s" % (uplink.name, why % ipv4.address_text(agent.address))
+        return [Log("warning", "agent", text)] + self._attach(uplink, now_ms)
