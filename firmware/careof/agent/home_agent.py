@@ -173,7 +173,7 @@ class HomeAgent:
         return actions
 
     def _delivered(self):
-        """What the kernel hands to us: the pool, and the prefixes of all nodes but the addresses of those at home."""
+        """What the kernel hands to us: the pool, and the nodes' prefixes but addresses that are at home."""
         delivered = set(self.agent.address_pool)
         for node in self.nodes:
             at_home = self.home_link is not None and not node.bindings and self.home_link.is_on_link(node)

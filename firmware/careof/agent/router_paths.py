@@ -79,7 +79,7 @@ class RouterPaths:
     # -- One uplink
 
     def uplink_is_usable(self, uplink):
-        """Its sockets: from its own address; attached by an agent, from the home address (RFC 5944 3.6.1.1)."""
+        """Its sockets: from its own address; where there is an agent, from the home address (3.6.1.1)."""
         number, agent, actions = uplink.number, uplink.agent, []
         address = uplink.address
         if agent is not None:

@@ -5,7 +5,7 @@
                       with its delivery style, challenge and mobile-foreign authentication
     our home agent    at home: ARP is ours again, a gratuitous one says so, the request ends all bindings
     Frame --reply-->  with the home agent's authentication: as every reply
-                      without: the agent's own refusal, which teaches nothing of the home agent --> another one
+                      without: the agent's own refusal, which says nothing of the home agent --> another one
 
 What an agent says of itself is believed only so far that it is tried. A refusal without an authentication
 of the agent, where we share one, is not heard. While away, nothing is asked or answered by ARP about the home
