@@ -12,11 +12,11 @@ TO_TUNNELD, FROM_TUNNELD = "to", "from"
 
 # How one tunnel encapsulates (SetTunnel.kind). Room is left for those of later protocols.
 KIND_IPIP = 1  # RFC 2003, protocol 4 on the uplink's raw socket
+KIND_MIP_UDP = 2  # RFC 3519, next header 4 (IP in IP) after the four octets of tunnel data header
 KIND_MINIMAL = 3  # RFC 2004, protocol 55
 KIND_GRE = 4  # RFC 2784, protocol 47; with the key of RFC 2890 if has_key
-KIND_LINK = 7  # no encapsulation: to a link-layer address (SetLinkTunnel)
 KIND_MIP_UDP_GRE = 6  # RFC 3519 with next header 47
-KIND_MIP_UDP = 2  # RFC 3519, next header 4 (IP in IP) after the four octets of tunnel data header
+KIND_LINK = 7  # no encapsulation: to a link-layer address (SetLinkTunnel)
 
 # What a route does with traffic (SetRoute.gate).
 GATE_CLOSED, GATE_HOLD, GATE_OPEN = 0, 1, 2
@@ -148,30 +148,15 @@ SetRoute = _row(
 )
 DropRoute = _row(24, "DropRoute", TO_TUNNELD, _ROUTE)
 # Inner packets that come by this tunnel may have these sources and destinations; without a row, none.
-SetInner = _row(
-    25,
-    "SetInner",
-    TO_TUNNELD,
-    (
-        ("tunnel", "u32"),
-        ("source", "ip"),
-        ("source_length", "u8"),
-        ("destination", "ip"),
-        ("destination_length", "u8"),
-    ),
+_INNER = (
+    ("tunnel", "u32"),
+    ("source", "ip"),
+    ("source_length", "u8"),
+    ("destination", "ip"),
+    ("destination_length", "u8"),
 )
-DropInner = _row(
-    26,
-    "DropInner",
-    TO_TUNNELD,
-    (
-        ("tunnel", "u32"),
-        ("source", "ip"),
-        ("source_length", "u8"),
-        ("destination", "ip"),
-        ("destination_length", "u8"),
-    ),
-)
+SetInner = _row(25, "SetInner", TO_TUNNELD, _INNER)
+DropInner = _row(26, "DropInner", TO_TUNNELD, _INNER)
 # The kernel's side, done by the privileged helper. Deliver: this prefix is routed to careof0 (main table).
 # Capture: packets from this source that come in by this device (empty: any) are routed to careof0, whatever
 # the main table says, but for destinations that are spared. Neighbour: the address is behind this device
@@ -198,13 +183,13 @@ SetNeighbour = _row(
     37, "SetNeighbour", TO_TUNNELD, (("device", "device"), ("address", "ip"), ("link_address", "mac"))
 )
 DropNeighbour = _row(38, "DropNeighbour", TO_TUNNELD, (("device", "device"), ("address", "ip")))
+SetProxy = _row(39, "SetProxy", TO_TUNNELD, (("device", "device"), ("address", "ip")))
+DropProxy = _row(40, "DropProxy", TO_TUNNELD, (("device", "device"), ("address", "ip")))
 # A tunnel in name only: packets go as they are to a link-layer address on a link (direct delivery to a
 # foreign agent, RFC 3024 5.1). What comes back comes by the kernel. DropTunnel drops it.
 SetLinkTunnel = _row(
     41, "SetLinkTunnel", TO_TUNNELD, (("tunnel", "u32"), ("link", "u32"), ("link_address", "mac"))
 )
-SetProxy = _row(39, "SetProxy", TO_TUNNELD, (("device", "device"), ("address", "ip")))
-DropProxy = _row(40, "DropProxy", TO_TUNNELD, (("device", "device"), ("address", "ip")))
 _ON_LINK = (("destination", "ip"), ("length", "u8"), ("device", "device"))
 SetOnLink = _row(42, "SetOnLink", TO_TUNNELD, _ON_LINK)
 DropOnLink = _row(43, "DropOnLink", TO_TUNNELD, _ON_LINK)
@@ -244,9 +229,8 @@ SendFrame = _row(
     TO_TUNNELD,
     (("link", "u32"), ("link_address", "mac"), ("ethertype", "u16"), ("data", "octets")),
 )
-LinkUp = _row(
-    54, "LinkUp", FROM_TUNNELD, (("link", "u32"), ("link_address", "mac"))
-)  # its own, after SetLink
+# After SetLink: the device's own address.
+LinkUp = _row(54, "LinkUp", FROM_TUNNELD, (("link", "u32"), ("link_address", "mac")))
 #
 # A path's silence: something was sent and nothing came for patience_ms; later, that something came.
 Unanswered = _row(64, "Unanswered", FROM_TUNNELD, (("path", "u32"), ("since_ms", "u32")))
