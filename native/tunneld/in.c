@@ -221,11 +221,15 @@ static size_t read_control(struct msghdr *message, struct arrival *arrival)
     return segment_size;
 }
 
-/* It left one of our tunnels to enter another: only an uplink that is bound to the TUN takes that, for tunnels that are
- * meant to lie in another role's. */
+/* It left one of our tunnels to enter another. Two may lie in one another: that of an uplink bound to the TUN, which is
+ * meant to lie in another role's; and one whose far end is itself at the end of a route of ours (a home agent serves a
+ * router and who visits behind it), since what we send to it is nested as well. A route to everywhere names nobody. */
 static bool is_nested(const struct tunneld *tunneld, const struct uplink *uplink, const struct arrival *arrival)
 {
-    return arrival->interface == tunneld->in.tun_ifindex && uplink->ifindex != arrival->interface;
+    if (arrival->interface != tunneld->in.tun_ifindex || uplink->ifindex == arrival->interface)
+        return false;
+    const struct route *way = state_route_to(&tunneld->state, uplink->address, arrival->source);
+    return !way || way->length == 0;
 }
 
 static struct tunnel *arrived_by(struct tunneld *tunneld, uint8_t kind, const struct uplink *uplink,

@@ -68,6 +68,22 @@ def test_what_left_one_tunnel_does_not_enter_another(world):
     assert world.inner.recv(100) == b"direct"
 
 
+def test_a_tunnel_to_who_is_at_the_end_of_another(world):
+    """A home agent serves a router and the visitors behind it: their tunnels end at the router's address."""
+    world.client.set(
+        wire.SetUplink(2, "", ANY, 4340),
+        wire.SetTunnel(3, wire.KIND_MIP_UDP, 2, ip(SERVER), 4341, 0, 0),
+        wire.SetInner(3, ip("10.9.0.0"), 16, ip(HOME), 32),
+        wire.SetInner(1, ip(SERVER), 32, ip("192.0.2.1"), 32),
+        wire.SetRoute(ip(SERVER), 32, ANY, 0, wire.GATE_OPEN, wire.FOREVER_S, (1,)),
+    )
+    second = UDP(sport=4341, dport=4340) / Raw(TUNNEL_DATA + bytes(good(b"nested")))
+    assert world.delivered(IP(src=SERVER, dst="192.0.2.1", ttl=60) / second)
+    # What does not come out of its own tunnel is a forger's.
+    assert not world.delivered(IP(src="10.10.0.1", dst="192.0.2.1", ttl=60) / second)
+    assert world.counted("in_bad_source", 1)
+
+
 def test_rubbish_leaves_no_memory_behind(world):
     """CVE-2019-1708: 100,000 packets that are refused, and not a page more."""
     rubbish = [b"\4\4\0\0" + bytes(good(src="10.10.0.1")), b"\4\4\0\0E", b"\4\xff\0\0" + bytes(40), b"\1"]
