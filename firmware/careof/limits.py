@@ -33,6 +33,7 @@ PENDING_MAX = 256  # messages whose authenticator is being computed; more are dr
 QUESTION_FORGOTTEN_MS = 2000  # by then the key provider lost the question
 REFUSALS_PER_S = 20  # replies to requests that prove nothing (131, 133): an oracle and a reflector otherwise
 TUNNEL_GRACE_MS = 2000  # packets in flight by the old tunnel after a move: a satellite's round trip twice
+TUNNEL_HEADERS_MAX = 40  # octets around an inner packet: IPv4, UDP, MIP-UDP's own, GRE with a key
 STATUS_ROWS_MAX = 200  # bindings that one status lists: more is for nobody to read, and would hold the loop
 POOL_SEARCHES_MAX = 4096  # addresses looked at for a free one: then the longest idle lease is taken instead
 SAVE_SHARDS = 32  # pieces of the saved binding table, so that one write stays small

@@ -22,7 +22,7 @@ class Home(Agent):
     """The home agent of the other tests, with foreign agents that share an association with it, and with the
     whole of what it sent."""
 
-    def __init__(self, peers=(CARE_OF, OTHER_CARE_OF), networks=(LAN,), **changes):
+    def __init__(self, peers=(CARE_OF, OTHER_CARE_OF), networks=(LAN,), others=(), **changes):
         kept = agent_options(**changes)
         sections = dict(kept.associations)
         sections["agents"] = PEER_SECTION
@@ -30,7 +30,8 @@ class Home(Agent):
         node = Node("branch", HOME, networks, kept.nodes[0].association)
         found = [Peer("p%d" % n, address, "agents") for n, address in enumerate(peers)]
         self.whole, self.frames = [], []
-        super().__init__(events.AgentOptions(kept.agent, [node], found, sections))
+        nodes = [node] + [Node("another", home, (), kept.nodes[0].association) for home in others]
+        super().__init__(events.AgentOptions(kept.agent, nodes, found, sections))
         self.started()
 
     def tell(self, event, now_ms=0):
@@ -80,6 +81,26 @@ def test_both_agents_sign_and_a_false_one_is_refused_with_132():
     # The control: who shares no association with us needs none.
     home.datagram(through_agent(home, care_of=OUTSIDE), OUTSIDE)
     assert home.code() == 0 and home.received().agent_authentication is None
+
+
+def test_a_node_of_its_own_address_behind_an_agents_nat_signs_for_itself():
+    """Its request comes from where the agent's come from, but not through it."""
+    home = Home()
+    home.datagram(home.request(care_of=OUTSIDE, extensions=(ext.UdpTunnelRequest(0, 0),)))
+    assert home.code() == 0 and home.received().agent_authentication is None
+    # The control: with an agent's authentication, this has to be genuine.
+    home.by_agent(home.request(care_of=OUTSIDE), key="wrong")
+    assert home.code() == 132
+
+
+def test_a_tunnel_to_one_of_the_home_addresses_lies_in_another_and_is_smaller():
+    sizes, other = [], bytes((10, 77, 0, 9))
+    for others in ((), (other,)):
+        home = Home(peers=(), others=others)
+        home.datagram(through_agent(home, care_of=other), other)
+        assert home.code() == 0
+        sizes += [message.packet_size for key, message in home.held.items() if key[0] == "path"]
+    assert sizes == [1400, 1360]
 
 
 def test_a_challenge_comes_back_behind_the_nodes_authentication():

@@ -279,6 +279,21 @@ def test_the_algorithms_are_those_of_the_key_provider():
     assert option.type.text == "one of " + ", ".join(sorted(ALGORITHMS))
 
 
+def test_a_foreign_agent_behind_a_mobile_router_of_the_same_machine():
+    """Its care-of address is the one that the router keeps, and a tunnel fits into the router's."""
+    configuration = read(
+        BRANCH
+        + """config foreign_agent 'lan'
+	list device 'lan0'
+	option uplink_device 'careof0'
+	option any_home_agent '1'
+"""
+    )
+    agent = options.foreign_agents(configuration)[0][0]
+    assert agent.care_of_address == parse_address("10.77.0.2")
+    assert agent.packet_size == configuration.mobile_router[0].packet_size - 40 == 1360
+
+
 def test_the_examples_are_accepted():
     folder = __file__.rsplit("/", 1)[0] if "/" in __file__ else "."
     for name in ("branch", "home_agent"):

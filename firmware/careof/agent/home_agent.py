@@ -41,7 +41,7 @@ class HomeAgent:
         self.bindings = Bindings(agent.max_bindings, agent.lifetime_max_s)
         self.nodes = Nodes(options, random)
         self.uplink = first_number
-        self.paths = AgentPaths(first_number + 1, self.uplink, agent.packet_size)
+        self.paths = AgentPaths(first_number + 1, self.uplink, agent.packet_size, self._serves)
         self._state = AgentState(self)
         self._state.divide()
         self.unix_offset_ms = 0
@@ -91,6 +91,10 @@ class HomeAgent:
 
     def _authenticated(self, event, now_ms):
         return self.questions.authenticated(event, now_ms)
+
+    def _serves(self, address):
+        """Is it one of our home addresses?"""
+        return self.nodes.find(address) is not None
 
     @staticmethod
     def dropped(name, why, event):

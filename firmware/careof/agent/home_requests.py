@@ -47,6 +47,8 @@ class Requests:
         if association is None:
             return agent.dropped("request_unknown_spi", "SPI %d" % proof.spi, event)
         peer = agent.peers.get(event.source)
+        if message.flags & mip.FLAG_D and received.agent_authentication is None:
+            peer = None  # the node itself, by an address of its own behind the same NAT as an agent
         asked = Asked(received, event.source, event.source_port, node, association, peer)
         if peer is None:
             return self._authenticate(asked, now_ms)

@@ -12,7 +12,7 @@ of packets upward).
 
 import heapq
 
-from ..limits import TUNNEL_GRACE_MS
+from ..limits import TUNNEL_GRACE_MS, TUNNEL_HEADERS_MAX
 from ..wire import tunneld
 from .events import Hold, Release
 
@@ -74,10 +74,12 @@ class AgentPaths:
     """What the home agent's tunneld holds for its nodes.
 
     A node has `home_address`, `routed`, `bindings` and, for use here alone, a list `uses`.
+    is_served(address): is it a home address of ours? A tunnel to there lies in another one.
     """
 
-    def __init__(self, first_number, uplink, packet_size):
+    def __init__(self, first_number, uplink, packet_size, is_served):
         self.packet_size = packet_size
+        self._is_served = is_served
         self._uplink = uplink
         self._next_number = first_number
         self._tunnels = {}  # end -> _Tunnel
@@ -133,7 +135,11 @@ class AgentPaths:
     def resized(self, packet_size):
         """Another packet size for every path."""
         self.packet_size = packet_size
-        return [hold_path(t.number, packet_size, 0) for t in self._tunnels.values() if t.users]
+        return [self._path(tunnel) for tunnel in self._tunnels.values() if tunnel.users]
+
+    def _path(self, tunnel):
+        nested = TUNNEL_HEADERS_MAX if self._is_served(tunnel.end[1]) else 0
+        return hold_path(tunnel.number, self.packet_size - nested, 0)
 
     def graces_over(self, now_ms):
         """Let go of the tunnels that nodes left long enough ago."""
@@ -165,7 +171,7 @@ class AgentPaths:
             self._next_number += 1
         if tunnel.users == 0:
             actions.append(hold_tunnel(tunnel.number, end[0], self._uplink, end[1], end[2]))
-            actions.append(hold_path(tunnel.number, self.packet_size, 0))
+            actions.append(self._path(tunnel))
         tunnel.users += 1
         use = _Use(tunnel, reverse)
         node.uses.append(use)

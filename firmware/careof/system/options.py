@@ -4,6 +4,7 @@ Every mistake is reported, with file:line, option, value and what was expected; 
 nothing of it is taken.
 """
 
+from ..limits import TUNNEL_HEADERS_MAX
 from ..wire import ipv4
 from . import uci
 from .option_table import BY_KIND, LATER, REQUIRED, SECTIONS, Configuration, Globals, MobileRouter, Uplink
@@ -427,11 +428,15 @@ def foreign_agents(configuration):
 
 
 def _with_care_of(agent, configuration):
-    """Behind a mobile router of this machine, the address that this keeps is the care-of address."""
-    if agent.care_of_address is not None or agent.uplink_device != TUN:
+    """Behind a mobile router of this machine: the care-of address is the one that it keeps; tunnels lie in
+    its own."""
+    if agent.uplink_device != TUN or not configuration.mobile_router:
         return agent
+    router = configuration.mobile_router[0]
     values = dict(zip([option.name for option in BY_KIND["foreign_agent"].options], agent[1:]))
-    values["care_of_address"] = configuration.mobile_router[0].home_address
+    if agent.care_of_address is None:
+        values["care_of_address"] = router.home_address
+    values["packet_size"] = min(agent.packet_size, router.packet_size - TUNNEL_HEADERS_MAX)
     return type(agent)(agent.name, *[values[option.name] for option in BY_KIND["foreign_agent"].options])
 
 
