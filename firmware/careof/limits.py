@@ -36,10 +36,16 @@ TUNNEL_GRACE_MS = 2000  # packets in flight by the old tunnel after a move: a sa
 TUNNEL_HEADERS_MAX = 40  # octets around an inner packet: IPv4, UDP, MIP-UDP's own, GRE with a key
 STATUS_ROWS_MAX = 200  # bindings that one status lists: more is for nobody to read, and would hold the loop
 POOL_SEARCHES_MAX = 4096  # addresses looked at for a free one: then the longest idle lease is taken instead
-SAVE_SHARDS = 32  # pieces of the saved binding table, so that one write stays small
+SAVE_SHARDS_MIN = 32  # pieces of the saved binding table, so that one write stays small,
+SAVE_NODES = 64  # and more of them if there may be more nodes than so many in each
 SAVE_SOON_MS = 50  # what changed together is written together
 SAVE_GAP_MS = 1000  # one piece is written at most once in this time,
-SAVE_WORK_MS = 20  # and in so much for each node in it
+SAVE_WORK_MS = 20  # and in so much for each node that a piece of SAVE_SHARDS_MIN would have
+SWEEP_NODES = 64  # nodes that a new configuration is carried out for at a time
+NODES_MAX = 200000  # rows of a file of nodes
+READ_PIECE_SIZE = 1024  # octets of a long file that are read at a time
+READ_WORK_MS = 4  # and so long at most before others have their turn
+READ_MISTAKES_MAX = 20  # of one file that are told; then it is not read on
 
 # Foreign agent
 CHALLENGE_SIZE = 8  # octets of a challenge; RFC 4721 2: at least 4

@@ -1,6 +1,6 @@
 """careofd: read the configuration, make the roles, run the loop.
 
-    micropython -m careof.main [--config /etc/config/careof] [--run /var/run/careof]
+    micropython -m careof.main [--config /etc/config/careof] [--run /var/run/careof] [--keys FILE]
 
 A role's actions become messages, files and log lines here, and what comes back becomes its events;
 roles and machine meet nowhere else. One input is drained with all that it causes before the next.
@@ -17,7 +17,7 @@ import sys
 from .agent import events
 from .crypt import soft
 from .system import clock as clocks
-from .system import commands, links, log, loop, options, store, tunneld
+from .system import commands, links, log, loop, options, reading, store, tunneld
 
 EXIT_USE, EXIT_CONFIGURATION, EXIT_MACHINE = 2, 3, 4
 CONFIG, RUN = "/etc/config/careof", "/var/run/careof"
@@ -32,7 +32,7 @@ def interpreter():
     return "%s %s" % (sys.implementation.name, version)
 
 
-def make_roles(configuration, random):
+def make_roles(configuration, tables, random):
     """[(role, its options)] that are configured; a role that is not is not imported."""
     roles = []
     first = 1
@@ -41,7 +41,7 @@ def make_roles(configuration, random):
         from .agent.home_agent import HomeAgent
 
         for agent in agents:
-            chosen = events.AgentOptions(*agent)
+            chosen = events.AgentOptions(*agent, tables.get(agent[0].name))
             roles.append((HomeAgent(chosen, random, first), chosen))
             first += NUMBERS_OF_A_ROLE
     if routers:
@@ -77,19 +77,21 @@ def demand(what, make, *arguments):
 class Careofd:
     """One daemon: the roles and the machine that they share."""
 
-    def __init__(self, config_path, run_path):
+    def __init__(self, config_path, run_path, keys_path=None):
         """Raises options.ConfigError, MachineError."""
-        self._config_path = config_path
-        self.configuration = options.load(config_path)
+        self._config_path, self._keys_path = config_path, keys_path
         self._clock = clocks.Clock()
+        read = self._read()
+        while not read.work(self._clock):
+            pass  # nobody is served yet
+        self.configuration, self._keys = read.configuration, read.provider
+        self._reading = None  # of a reload: (Reading, reply)
         self._wall = clocks.WallClock(self._clock)
         self._log = log.Log(self._clock, self.configuration.globals.log_level)
         self.counters = {}
         self._loop = loop.Loop(self._clock)
-        self._keys = soft.SoftProvider()
-        self._add_keys()
         self._store = demand(run_path + "/state", store.Store, run_path + "/state")
-        self._roles = make_roles(self.configuration, os.urandom)
+        self._roles = make_roles(self.configuration, read.tables, os.urandom)
         self._unsettled = {role.name for role, _ in self._roles}
         self._stopping = None  # names of the roles that have not said goodbye
         self._stop_at_ms = None
@@ -176,7 +178,7 @@ class Careofd:
     # -- Time
 
     def deadline(self):
-        soonest_ms = self._next_look_ms
+        soonest_ms = self._next_look_ms if self._reading is None else 0
         for role, _ in self._roles:
             deadline_ms = role.deadline()
             if deadline_ms is not None and deadline_ms < soonest_ms:
@@ -186,6 +188,8 @@ class Careofd:
         return soonest_ms
 
     def late(self, now_ms):
+        if self._reading is not None:
+            self._read_on()
         for role, _ in self._roles:
             deadline_ms = role.deadline()
             if deadline_ms is not None and deadline_ms <= now_ms:
@@ -216,11 +220,24 @@ class Careofd:
         self._tunneld.release((role.name, action.key))
 
     def _authenticate(self, role, action):
-        return events.Authenticated(action.token, self._keys.authenticate(action.key, action.data))
+        try:
+            return events.Authenticated(action.token, self._keys.authenticate(action.key, action.data))
+        except KeyError:
+            return self._key_missing(action.key)
 
     def _verify(self, role, action):
-        genuine = self._keys.verify(action.key, action.data, action.authenticator)
+        try:
+            genuine = self._keys.verify(action.key, action.data, action.authenticator)
+        except KeyError:
+            genuine = False
+            self._key_missing(action.key)
         return events.Verified(action.token, genuine)
+
+    def _key_missing(self, name):
+        """A node of a file whose key is not in the file of keys."""
+        if not self.counters.get("key_missing"):
+            self._log.line("error", "keys", "there is no key %s: told once, counted as key_missing" % name)
+        self.count("key_missing")
 
     def _log_line(self, role, action):
         self._log.line(action.level, action.tag, action.text)
@@ -296,10 +313,15 @@ class Careofd:
         self._tunneld.ask_counters(answer)
 
     def _command_reload(self, arguments, reply):
+        if self._reading is not None:
+            reply(error="reload: one is under way")
+            return
         try:
-            reply(answer={"changed": self.reload()})
+            self._reading = (self._read(), reply)
         except options.ConfigError as e:
             reply(error=str(e))
+            return
+        self._read_on()
 
     def _command_stop(self, arguments, reply):
         reply(answer="stopping")
@@ -312,24 +334,35 @@ class Careofd:
 
     # -- Configuration
 
-    def _add_keys(self):
-        for association in options.associations(self.configuration).values():
-            self._keys.add_key(association.name, association.algorithm, association.key)
+    def _read(self):
+        """Raises options.ConfigError."""
+        return reading.Reading(self._config_path, self._keys_path, soft.SoftProvider())
 
-    def reload(self):
-        """Take over what changed in the configuration. Returns the names of the roles that it concerns.
+    def _read_on(self):
+        """A reload goes on; what is in force stays in force until all is read, and if anything is wrong."""
+        read, reply = self._reading
+        try:
+            if not read.work(self._clock):
+                return
+            self._reading = None
+            reply(answer={"changed": self._take_over(read)})
+        except options.ConfigError as e:
+            self._reading = None
+            reply(error=str(e))
 
-        Raises options.ConfigError; what was in force stays in force then.
+    def _take_over(self, read):
+        """What was read is in force from now on. Returns the names of the roles that it concerns.
+
+        Raises options.ConfigError.
         """
-        fresh = options.load(self._config_path)
+        fresh = read.configuration
         names = [role.name for role, _ in self._roles]
-        wanted = make_roles(fresh, os.urandom)
+        wanted = make_roles(fresh, read.tables, os.urandom)
         if [role.name for role, _ in wanted] != names:
             raise options.ConfigError(
                 ["%s: the roles changed (%s): restart careofd" % (self._config_path, ", ".join(names))]
             )
-        self.configuration = fresh
-        self._add_keys()
+        self.configuration, self._keys = fresh, read.provider
         self._log.set_level(fresh.globals.log_level)
         changed = []
         for index, (role, before) in enumerate(self._roles):
@@ -381,26 +414,26 @@ ROLE_COMMANDS = ("move", "revoke", "visitors")
 
 
 def arguments_of(argv):
-    """(configuration path, run folder) of the command line. Raises ValueError."""
-    paths = {"--config": CONFIG, "--run": RUN}
+    """(configuration path, run folder, path of the keys) of the command line. Raises ValueError."""
+    paths = {"--config": CONFIG, "--run": RUN, "--keys": None}
     rest = list(argv)
     while rest:
         name = rest.pop(0)
         if name not in paths or not rest:
-            raise ValueError("usage: careof.main [--config FILE] [--run FOLDER]")
+            raise ValueError("usage: careof.main [--config FILE] [--run FOLDER] [--keys FILE]")
         paths[name] = rest.pop(0)
-    return paths["--config"], paths["--run"]
+    return paths["--config"], paths["--run"], paths["--keys"]
 
 
 def main(argv):
     """Run careofd; returns its exit status."""
     try:
-        config_path, run_path = arguments_of(argv)
+        paths = arguments_of(argv)
     except ValueError as e:
         sys.stderr.write("careofd: %s\n" % e)
         return EXIT_USE
     try:
-        careofd = Careofd(config_path, run_path)
+        careofd = Careofd(*paths)
     except options.ConfigError as e:
         sys.stderr.write("careofd: error: configuration:\n%s\n" % e)
         return EXIT_CONFIGURATION

@@ -21,9 +21,9 @@ from careof.wire import mip, mip_extensions, tunneld
 Agent = namedtuple(
     "Agent",
     "name address lifetime_max_s packet_size max_bindings udp_tunnelling keepalive_s home_device"
-    " address_pool redirect message_accepted message_refused",
+    " address_pool redirect message_accepted message_refused home_network",
 )
-Node = namedtuple("Node", "name home_address nai mobile_network association redirect message")
+Node = namedtuple("Node", "name home_address nai mobile_network association redirect message group")
 Association = namedtuple("Association", "name spi algorithm key replay")
 
 ADDRESS = bytes((198, 51, 100, 10))
@@ -60,9 +60,11 @@ class Bench:
             name = "a%d" % number
             associations[name] = Association(name, 256, ALGORITHM, KEY, "timestamps")
             self.keys.add_key(name, ALGORITHM, KEY)
-            sections.append(Node("n%d" % number, self.home(number), None, (), (name,), None, None))
-        agent = Agent("bench", ADDRESS, 1800, 1400, nodes, True, 110, None, (), None, None, None)
-        self.agent = HomeAgent(events.AgentOptions(agent, sections, [], associations), self.random, 1)
+            sections.append(Node("n%d" % number, self.home(number), None, (), (name,), None, None, None))
+        agent = Agent("bench", ADDRESS, 1800, 1400, nodes, True, 110, None, (), None, None, None, ())
+        self.agent = HomeAgent(
+            events.AgentOptions(agent, sections, [], associations, {}, None), self.random, 1
+        )
         self.now_ms = 0
         self.sent = self.number = 0
         self.agent.handle(events.WallClock(UNIX_MS), 0)

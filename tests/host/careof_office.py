@@ -50,13 +50,17 @@ config mobile_node 'branch'
 class End:
     """careofd and tunneld in one namespace."""
 
-    def __init__(self, namespace, configuration, interpreter):
+    def __init__(self, namespace, configuration, interpreter, keys=None):
         self.namespace, self.interpreter = namespace, interpreter
         self.tunneld = Tunneld(namespace)
         self.run_folder = self.tunneld.folder
         self.config_path = self.run_folder / "config"
         self.log_path = self.run_folder / "careofd.log"
         self.config_path.write_text(configuration)
+        self.keys_path = None
+        if keys is not None:
+            self.keys_path = self.run_folder / "keys"
+            self.keys_path.write_text(keys)
         self.process = None
         self.start()
 
@@ -65,6 +69,7 @@ class End:
             self.process = self.namespace.start(
                 *INTERPRETERS[self.interpreter],
                 *("careof.main", "--config", self.config_path, "--run", self.run_folder),
+                *(("--keys", self.keys_path) if self.keys_path is not None else ()),
                 env=environment(),
                 stdout=log,
                 stderr=subprocess.STDOUT,

@@ -32,9 +32,11 @@ Agent = namedtuple(
     "Agent",
     "name address lifetime_max_s packet_size max_bindings udp_tunnelling keepalive_s"
     " home_device interval_ms prefix_lengths address_pool redirect home_prefix_length gateway dns_server"
-    " dns_suffix configuration_url message_accepted message_refused",
+    " dns_suffix configuration_url message_accepted message_refused nodes_file home_network",
 )
-NodeSection = namedtuple("NodeSection", "name home_address nai mobile_network association redirect message")
+NodeSection = namedtuple(
+    "NodeSection", "name home_address nai mobile_network association redirect message group"
+)
 
 HOME, LAN, LAPTOP = bytes((10, 77, 0, 2)), (bytes((10, 77, 1, 0)), 24), bytes((10, 77, 1, 5))
 AGENT, SERVER = bytes((198, 51, 100, 10)), bytes((10, 1, 0, 9))
@@ -44,9 +46,18 @@ NOTICED_MS = 5  # later than usual by more: a silence
 NAMES = ("wan", "wwan", "lte")
 
 
-def Node(name, home_address, mobile_network, association, nai=None, redirect=None, message=None):
+def Node(name, home_address, mobile_network, association, nai=None, group=None, **more):
     """A section of a mobile node."""
-    return NodeSection(name, home_address, nai, mobile_network, association, redirect, message)
+    return NodeSection(
+        name,
+        home_address,
+        nai,
+        mobile_network,
+        association,
+        more.get("redirect"),
+        more.get("message"),
+        group,
+    )
 
 
 def associations(algorithm="hmac-md5", replay="timestamps"):
@@ -113,11 +124,13 @@ def agent_options(algorithm="hmac-md5", replay="timestamps", **changes):
         "configuration_url": None,
         "message_accepted": None,
         "message_refused": None,
+        "nodes_file": None,
+        "home_network": (),
     }
     values.update(changes)
     sections = associations(algorithm, replay)
-    node = Node("branch", HOME, (LAN,), tuple(sorted(sections)))
-    return AgentOptions(Agent(**values), [node], [], sections)
+    node = Node("branch", HOME, (LAN,), tuple(sorted(sections)), None)
+    return AgentOptions(Agent(**values), [node], [], sections, {}, None)
 
 
 class Office:

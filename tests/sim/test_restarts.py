@@ -265,7 +265,7 @@ def test_a_node_that_the_home_agent_does_not_serve_any_more_is_gone():
     none = (
         kept._replace(nodes=[])
         if hasattr(kept, "_replace")
-        else type(kept)(kept.agent, [], [], kept.associations)
+        else type(kept)(kept.agent, [], [], kept.associations, {}, None)
     )
     office.agent.tell(events.Reconfigured(none))
     assert [
@@ -280,7 +280,7 @@ def test_a_node_gets_another_network_at_the_home_agent():
     office, since_ms = talking("wan0")
     kept, more = office.agent_options, (bytes((10, 77, 2, 0)), 24)
     node = Node("branch", HOME, (LAN, more), kept.nodes[0].association)
-    office.agent.tell(events.Reconfigured(type(kept)(kept.agent, [node], [], kept.associations)))
+    office.agent.tell(events.Reconfigured(type(kept)(kept.agent, [node], [], kept.associations, {}, None)))
     assert ("route",) + more + ANYWHERE in office.agent.tunneld.held
     assert ("deliver",) + more in office.agent.tunneld.held
     office.agent.tell(events.Reconfigured(kept))

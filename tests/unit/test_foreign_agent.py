@@ -1010,7 +1010,7 @@ def test_our_home_agent_at_the_other_end():
     sections = {"node": SECTIONS["node"]}
     options = agent_options()
     node = Node("branch", HOME, options.nodes[0].mobile_network, ("node",))
-    role = HomeAgent(events.AgentOptions(options.agent, [node], [], sections), Chance(2).octets, 1)
+    role = HomeAgent(events.AgentOptions(options.agent, [node], [], sections, {}, None), Chance(2).octets, 1)
     foreign = Foreign()
     waiting, sent, held = [events.WallClock(UNIX_MS), events.Start()], [], {}
     foreign.ask(foreign.request(flags=mip.FLAG_T))

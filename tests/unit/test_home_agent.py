@@ -261,7 +261,7 @@ def test_damaged_state_is_left_out():
 def test_status_lists_so_many_and_counts_all():
     nodes = [Node("n%d" % n, bytes((10, 78, 0, n)), (), ("branch-wan",)) for n in range(8)]
     kept = agent_options()
-    agent = Agent(type(kept)(kept.agent, nodes, [], kept.associations)).started()
+    agent = Agent(type(kept)(kept.agent, nodes, [], kept.associations, {}, None)).started()
     for node in nodes:
         agent.datagram(agent.request(home=node.home_address))
     before, module.STATUS_ROWS_MAX = module.STATUS_ROWS_MAX, 5

@@ -23,7 +23,7 @@ class Home(Agent):
     def __init__(self, nodes=2, pool=(POOL,), more=(), saved=None, changes=None):
         kept = agent_options(address_pool=pool, **(changes or {}))
         sections = [Node("n%d" % n, None, (), KEYS, nai=nai(n)) for n in range(nodes)]
-        super().__init__(type(kept)(kept.agent, sections + list(more), [], kept.associations))
+        super().__init__(type(kept)(kept.agent, sections + list(more), [], kept.associations, {}, None))
         for name, value in (saved or {}).items():
             self.tell(events.Restored(name, value))
         self.started()
@@ -49,7 +49,7 @@ class Home(Agent):
     def options_with(self, pool, nodes):
         kept = self.options
         agent = agent_options(address_pool=pool).agent
-        return type(kept)(agent, kept.nodes[:nodes], [], kept.associations)
+        return type(kept)(agent, kept.nodes[:nodes], [], kept.associations, {}, None)
 
 
 # -- The pool

@@ -31,7 +31,7 @@ class Home(Agent):
         found = [Peer("p%d" % n, address, "agents") for n, address in enumerate(peers)]
         self.whole, self.frames = [], []
         nodes = [node] + [Node("another", home, (), kept.nodes[0].association) for home in others]
-        super().__init__(events.AgentOptions(kept.agent, nodes, found, sections))
+        super().__init__(events.AgentOptions(kept.agent, nodes, found, sections, {}, None))
         self.started()
 
     def tell(self, event, now_ms=0):

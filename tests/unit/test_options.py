@@ -78,7 +78,7 @@ def test_a_router_with_its_defaults():
 
 def test_a_home_agent_with_its_nodes():
     configuration = read(AGENT)
-    [(agent, nodes, _, associations)] = options.agents(configuration)
+    [(agent, nodes, _, associations, _)] = options.agents(configuration)
     assert (agent.lifetime_max_s, agent.max_bindings, agent.udp_tunnelling) == (1800, 1000, True)
     assert [node.name for node in nodes] == ["branch"] and list(associations) == ["main"]
 
@@ -142,7 +142,7 @@ POOLED = AGENT.replace("\toption home_address '10.77.0.2'", "\toption nai 'branc
 
 
 def test_a_node_is_known_by_its_address_or_its_name():
-    [(agent, [node], _, _)] = options.agents(read(POOLED))
+    [(agent, [node], _, _, _)] = options.agents(read(POOLED))
     assert (node.home_address, node.nai) == (None, "branch@example.net")
     assert agent.address_pool == (parse_prefix("10.80.0.0/24"),)
     missing = "option 'home_address' is missing: expected here, or a nai and a home_agent's address_pool"
@@ -182,7 +182,7 @@ def test_what_a_home_agent_says_to_its_nodes():
     text = agent(
         "option message_accepted 'Grüße'", "list dns_server '10.1.0.53'", "option dns_suffix 'a.example'"
     )
-    [(read_agent, _, _, _)] = options.agents(read(text))
+    [(read_agent, _, _, _, _)] = options.agents(read(text))
     assert (read_agent.message_accepted, read_agent.dns_suffix) == ("Grüße", "a.example")
     for line, expected in (
         ("option message_refused '%s'" % ("ü" * 101), "1 to 200 octets of UTF-8"),

@@ -1,12 +1,21 @@
 """What a home agent keeps over a restart of careofd: bindings and identifications.
 
-The table is saved in SAVE_SHARDS pieces by home address, or by the name of a node that leases one. A piece
-is due a moment after something in it changed, and rests after it was written, the longer the more nodes it
-has: a burst of renewals costs a bounded share of the time. Expiries are saved by the wall clock, the only one
-that survives a restart.
+The table is saved in pieces by home address, or by the name of a node that leases one; how many pieces
+depends on how many bindings there may be. A piece is due a moment after something in it changed, and rests
+after it was written, the longer the more nodes there are: a burst of renewals costs a bounded share of the
+time. Expiries are saved by the wall clock, the only one that survives a restart.
 """
 
-from ..limits import LIFETIME_INFINITE_S, SAVE_GAP_MS, SAVE_SHARDS, SAVE_SOON_MS, SAVE_WORK_MS
+import heapq
+
+from ..limits import (
+    LIFETIME_INFINITE_S,
+    SAVE_GAP_MS,
+    SAVE_NODES,
+    SAVE_SHARDS_MIN,
+    SAVE_SOON_MS,
+    SAVE_WORK_MS,
+)
 from ..proto.bindings import Binding, Wish
 from ..proto.pool import spread
 from .events import Count, Log, Save
@@ -20,66 +29,97 @@ class AgentState:
     def __init__(self, agent):
         self.unix_offset_ms = 0
         self._agent = agent
-        self._pieces = []  # the nodes of each
-        self._due_ms = {}  # piece -> when it should be saved
+        shards = SAVE_SHARDS_MIN
+        while shards * SAVE_NODES < agent.agent.max_bindings:
+            shards *= 2
+        self._pieces = [{} for _ in range(shards)]  # key_of() -> node, of those there is something about
+        self._count = 0  # of nodes in all pieces
+        self._due = []  # heap of (due_ms, piece),
+        self._waiting = set()  # the pieces that are in it
         self._rested_ms = {}  # piece -> not before
 
     def deadline(self):
         """When due() may have something to do, in ms, or None."""
-        return min(self._due_ms.values()) if self._due_ms else None
-
-    def divide(self):
-        """The nodes are others than before: which piece has whom."""
-        self._pieces = [[] for _ in range(SAVE_SHARDS)]
-        for node in self._agent.nodes:
-            self._pieces[self._piece_of(node)].append(node)
+        return self._due[0][0] if self._due else None
 
     def touched(self, node, now_ms):
         """Something of this node changed."""
+        self._changed(self._note(node), now_ms)
+
+    def forget(self, node, now_ms):
+        """The node is configured no more."""
         piece = self._piece_of(node)
-        if piece not in self._due_ms:
-            self._due_ms[piece] = max(now_ms + SAVE_SOON_MS, self._rested_ms.get(piece, now_ms))
+        if self._pieces[piece].pop(key_of(node), None) is not None:
+            self._count -= 1
+            self._changed(piece, now_ms)
 
     def due(self, now_ms):
         """Save one piece that is due, if any; the others take their turn."""
-        for piece, due_ms in self._due_ms.items():
-            if due_ms <= now_ms:
-                return [self._save(piece, now_ms)]
+        if self._due and self._due[0][0] <= now_ms:
+            return [self._save(heapq.heappop(self._due)[1], now_ms)]
         return []
 
     def flush(self, now_ms):
         """Save all that changed: careofd ends."""
-        return [self._save(piece, now_ms) for piece in list(self._due_ms)]
+        pieces, self._due = self._due, []
+        return [self._save(piece, now_ms) for _, piece in pieces]
+
+    def _note(self, node):
+        """It is in its piece from now on; which one that is."""
+        piece, key = self._piece_of(node), key_of(node)
+        if key not in self._pieces[piece]:
+            self._count += 1
+        self._pieces[piece][key] = node
+        return piece
+
+    def _changed(self, piece, now_ms):
+        if piece not in self._waiting:
+            self._waiting.add(piece)
+            due_ms = max(now_ms + SAVE_SOON_MS, self._rested_ms.get(piece, now_ms))
+            heapq.heappush(self._due, (due_ms, piece))
 
     def _save(self, piece, now_ms):
-        del self._due_ms[piece]
-        rows = [self._row(node) for node in self._pieces[piece]]
-        self._rested_ms[piece] = now_ms + max(SAVE_GAP_MS, SAVE_WORK_MS * len(rows))
-        return Save("%s.%d" % (self._agent.name, piece), rows)
+        self._waiting.discard(piece)
+        rows = [self._row(node) for node in self._pieces[piece].values()]
+        self._rested_ms[piece] = now_ms + max(SAVE_GAP_MS, SAVE_WORK_MS * self._count // SAVE_SHARDS_MIN)
+        return Save("%s.%d" % (self._agent.name, piece), rows or None)
 
     def restore(self, event, now_ms):
         """Take over what Save kept. What the configuration does not have any more is left out."""
-        restored = 0
+        restored, of_piece = 0, self._piece_named(event.name)
+        actions = [Save(event.name, None)] if of_piece is None else []
         try:
             for key, guards, bindings, routed, lease in event.value:
                 node = self._agent.nodes.by_key(key)
-                if node is not None:
-                    self._restore_guards(node, guards)
-                    if lease is None or self._agent.leases.restored(node, bytes.fromhex(lease)):
-                        self._restore_bindings(node, bindings, now_ms)
-                        self._agent.leases.touched(node)
-                    self._restore_routed(node, routed)
-                    restored += 1
+                if node is None or node.bindings:
+                    continue
+                self._agent.nodes.keep(node)
+                piece = self._note(node)
+                self._restore_guards(node, guards)
+                if lease is None or self._agent.leases.restored(node, bytes.fromhex(lease)):
+                    self._restore_bindings(node, bindings, now_ms)
+                    self._agent.leases.touched(node)
+                self._restore_routed(node, routed)
+                restored += 1
+                if piece != of_piece:  # there were more pieces, or less
+                    self._changed(piece, now_ms)
+                    if of_piece is not None:
+                        self._changed(of_piece, now_ms)
         except (ValueError, TypeError, KeyError, IndexError) as e:
             text = "%s cannot be read (%s): nodes register again" % (event.name, e)
-            return [Log("warning", "state", text), Count("state_unreadable")]
-        return [Log("info", "state", "%s: %d nodes restored" % (event.name, restored))]
+            return actions + [Log("warning", "state", text), Count("state_unreadable")]
+        return actions + [Log("debug", "state", "%s: %d nodes restored" % (event.name, restored))]
 
-    @staticmethod
-    def _piece_of(node):
-        if node.leases:
-            return spread(node.nai) % SAVE_SHARDS
-        return int.from_bytes(node.home_address[2:], "big") % SAVE_SHARDS
+    def _piece_of(self, node):
+        number = spread(node.nai) if node.leases else int.from_bytes(node.home_address[1:], "big")
+        return number % len(self._pieces)
+
+    def _piece_named(self, name):
+        """The number of a piece in its name; None: there is no such piece."""
+        number = name[len(self._agent.name) + 1 :]
+        if number.isdigit() and int(number) < len(self._pieces):
+            return int(number)
+        return None
 
     def _row(self, node):
         guards = [[a.spi, a.replay, a.guard.saved()] for a in node.associations.values()]

@@ -19,7 +19,9 @@ from collections import namedtuple
 
 # -- Options: sections of `system.options`; associations: {name: section} ---------------------------
 RouterOptions = namedtuple("RouterOptions", "router uplinks associations")  # uplinks: in the router's order
-AgentOptions = namedtuple("AgentOptions", "agent nodes peers associations")
+# groups: {name: node_group section}. table: of many more nodes, or None; table.row(home address as a number)
+# is (name of its group, SPIs, networks) or None, len(table) their number.
+AgentOptions = namedtuple("AgentOptions", "agent nodes peers associations groups table")
 ForeignOptions = namedtuple("ForeignOptions", "agent peers visitors associations")
 
 # -- Events ---------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ restored at the start, the same tunnels and routes are held again under their ol
 of the last moment may be missing: then its node's probes go unanswered, and it registers again.
 """
 
-from ..limits import MIP_PORT, STATUS_ROWS_MAX, UPLINK_RETRY_MS
+from ..limits import MIP_PORT, STATUS_ROWS_MAX, SWEEP_NODES, UPLINK_RETRY_MS
 from ..proto.bindings import Bindings
 from ..proto.revocation import Stamps
 from ..wire import ipv4, mip, tunneld
@@ -27,7 +27,7 @@ from .home_requests import Requests
 from .home_revocation import Revocations
 from .leases import Leases
 from .nodes import Nodes
-from .paths import AgentPaths
+from .paths import AgentPaths, hold_deliver, release_deliver
 from .questions import Questions
 
 
@@ -43,7 +43,6 @@ class HomeAgent:
         self.uplink = first_number
         self.paths = AgentPaths(first_number + 1, self.uplink, agent.packet_size, self._serves)
         self._state = AgentState(self)
-        self._state.divide()
         self.unix_offset_ms = 0
         self.peers = peers_of(options)
         self.questions = Questions()
@@ -55,12 +54,13 @@ class HomeAgent:
 
             self.home_link = HomeLink(self, first_number, random)
         self.leases = Leases(self)
+        self._sweep_ms = None  # when to go on with carrying out another table of nodes
         self._retry_ms = None  # when to ask again for the uplink that tunneld refused
         self._refusal = None  # the last one's text: it is told once
 
     def deadline(self):
         """When to call handle(Late(), now), in ms, or None."""
-        soonest_ms = self._retry_ms
+        soonest_ms = self._retry_ms if self._sweep_ms is None else self._sweep_ms
         for part in (self.bindings, self.paths, self._state, self.revocations, self.home_link):
             at_ms = part.deadline() if part is not None else None
             if at_ms is not None and (soonest_ms is None or at_ms < soonest_ms):
@@ -172,16 +172,15 @@ class HomeAgent:
             Hold(("tun",), tunneld.SetTun(bytes(4), agent.packet_size)),
             self._open(),
         ]
-        for prefix in self._delivered():
-            actions.append(Hold(("deliver",) + prefix, tunneld.SetDeliver(prefix[0], prefix[1])))
-        return actions
+        return actions + [hold_deliver(prefix) for prefix in self._delivered()]
 
     def _delivered(self):
-        """What the kernel hands to us: the pool, and the nodes' prefixes but addresses that are at home."""
-        delivered = set(self.agent.address_pool)
-        for node in self.nodes:
+        """What the kernel hands to us whoever is registered: home networks, and outside of them what sections
+        have, but addresses that are at home."""
+        delivered = set(self.agent.address_pool).union(self.agent.home_network)
+        for node in self.nodes.sections():
             at_home = self.home_link is not None and not node.bindings and self.home_link.is_on_link(node)
-            delivered.update(node.networks if at_home else node.prefixes())
+            delivered.update(self.nodes.outside(node.networks if at_home else node.prefixes()))
         return delivered
 
     def _time_passed(self, event, now_ms):
@@ -194,6 +193,8 @@ class HomeAgent:
                 actions += self.home_link.bindings_changed(node, now_ms)
             actions += [Count("binding_expired"), Log("notice", "binding", node.describe() + " (expired)")]
             self.touched(node, now_ms)
+        if self._sweep_ms is not None:
+            actions += self._sweep(now_ms)
         if self.home_link is not None:
             actions += self.home_link.due(now_ms)
         actions += self.revocations.due(now_ms)
@@ -234,16 +235,32 @@ class HomeAgent:
             self.nodes.readdress(node, None)
         for node, networks in moved:
             actions += self.paths.networks_changed(node, networks, now_ms)
-        for node in self.nodes:
-            if self.bindings.drop_others(node, node.associations):
-                actions += self.paths.changed(node, now_ms)
-        actions += [Release(("deliver",) + prefix) for prefix in delivered if prefix not in self._delivered()]
+        for node in self.nodes.sections():
+            actions += self._associations_changed(node, now_ms)
+        after = self._delivered()
+        actions += [release_deliver(prefix) for prefix in delivered if prefix not in after]
         if resized:
             actions += self.paths.resized(agent.packet_size)
-        self._state.divide()
-        for node in self.nodes:
-            self.touched(node, now_ms)
-        return actions + self._ground()
+        return actions + self._ground() + self._sweep(now_ms)
+
+    def _sweep(self, now_ms):
+        """Carry another table out for some more of its nodes."""
+        actions = []
+        for node, networks in self.nodes.sweep(SWEEP_NODES):
+            if networks is None:
+                actions += self._node_gone(node, now_ms)
+                continue
+            if networks != node.routed:
+                actions += self.paths.networks_changed(node, networks, now_ms)
+            actions += self.paths.deliver(node) + self._associations_changed(node, now_ms)
+        self._sweep_ms = now_ms if self.nodes.unswept() else None
+        return actions
+
+    def _associations_changed(self, node, now_ms):
+        """Bindings made with associations that it has no more end."""
+        ended = self.bindings.drop_others(node, node.associations)
+        self.touched(node, now_ms)
+        return self.paths.changed(node, now_ms) if ended else []
 
     def _node_gone(self, node, now_ms):
         """The configuration has it, or its home address, no more."""
@@ -254,6 +271,7 @@ class HomeAgent:
         actions += self.paths.forget(node)
         if ended and self.home_link is not None:
             actions += self.home_link.bindings_changed(node, now_ms)
+        self._state.forget(node, now_ms)
         return actions
 
     def _home_link_reconfigured(self, agent):

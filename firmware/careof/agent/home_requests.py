@@ -14,7 +14,7 @@ from collections import namedtuple
 
 from ..crypt import ALGORITHMS
 from ..limits import REFUSALS_PER_S
-from ..proto import admission, networks
+from ..proto import admission, networks, policy
 from ..proto.bindings import NO_ROOM, Wish
 from ..wire import ipv4, mip, mip_codes, mip_extensions
 from .allowance import Allowance
@@ -80,7 +80,14 @@ class Requests:
         return questions.verify(asked.association.key, received.protected, authenticator, then, now_ms)
 
     def _genuine(self, asked, now_ms):
-        request, association = asked.received.message, asked.association
+        """The node is looked up again (the answer took its time), and kept from here on."""
+        request, nodes = asked.received.message, self._agent.nodes
+        node = nodes.asking(request)
+        association = node.associations.get(asked.association.spi) if node is not None else None
+        if association is None or association.key != asked.association.key:
+            return [Count("request_unknown_node")]
+        nodes.keep(node)
+        asked = Asked(asked.received, asked.source, asked.port, node, association, asked.peer)
         unix_ms = now_ms + self._agent.unix_offset_ms
         if association.guard.lets_in(request.identification, unix_ms):
             return self._fresh(asked, now_ms)
@@ -101,13 +108,13 @@ class Requests:
         if code == admission.ACCEPTED:
             code, actions = self._admit(asked, verdict, wanted, now_ms)
         if code == admission.ACCEPTED and verdict.no_change:
-            lifetime_s = min(request.lifetime_s, agent.bindings.lifetime_max_s)
+            lifetime_s = self._lifetime_s(asked)
         elif code == admission.ACCEPTED:
             code, lifetime_s, more = self._bind(asked, verdict, wanted, now_ms)
             actions += more
         identification = asked.association.took(request, asked.source, asked.port, code)
         agent.touched(node, now_ms)
-        if code != admission.ACCEPTED:
+        if not mip_codes.accepts(code):
             actions.append(Log("notice", "refused", "%s: %s" % (node.text, mip_codes.describe_code(code))))
         actions.append(Count("reply_%d" % code))
         return actions + self._reply(asked, code, lifetime_s, identification, verdict, now_ms)
@@ -117,6 +124,9 @@ class Requests:
         agent, node, request = self._agent, asked.node, asked.received.message
         if redirection(agent.agent, node, request) is not None:
             return REDIRECTED, []
+        code = policy.judge(node.policy, request, verdict.kind)
+        if code != admission.ACCEPTED:
+            return code, []
         if wanted.code != admission.ACCEPTED or verdict.no_change or not request.lifetime_s:
             return wanted.code, []
         has_one, actions = agent.leases.give(node, request.home_address, now_ms)
@@ -130,8 +140,8 @@ class Requests:
         wish = Wish(
             request.care_of_address,
             asked.association.spi,
-            request.lifetime_s,
-            bool(request.flags & mip.FLAG_S),
+            self._lifetime_s(asked),
+            bool(request.flags & mip.FLAG_S) and node.policy.simultaneous,
             verdict.kind,
             verdict.peer,
             verdict.port,
@@ -152,7 +162,15 @@ class Requests:
             if node.routed != routed:
                 actions += agent.paths.networks_changed(node, routed, now_ms)
             actions += agent.bindings_changed(node, before, request, now_ms)
-        return outcome.code, outcome.lifetime_s, actions
+        code = outcome.code
+        if code == admission.ACCEPTED and request.flags & mip.FLAG_S and not node.policy.simultaneous:
+            code = mip_codes.ACCEPTED_NOT_SIMULTANEOUS
+        return code, outcome.lifetime_s, actions
+
+    def _lifetime_s(self, asked):
+        """What may be had of what it asks for."""
+        lifetime_s = min(asked.received.message.lifetime_s, self._agent.bindings.lifetime_max_s)
+        return min(lifetime_s, asked.node.policy.lifetime_max_s)
 
     def _note_revocable(self, asked, wish):
         """RFC 3543 3.2: both sides said it, under an authentication that the other can check."""
@@ -181,8 +199,8 @@ class Requests:
         """
         association, request = asked.association, asked.received.message
         verdict, code, lifetime_s = self._judge(asked), association.last_code, 0
-        if code == admission.ACCEPTED and request.lifetime_s:
-            lifetime_s = min(request.lifetime_s, self._agent.bindings.lifetime_max_s)
+        if mip_codes.accepts(code) and request.lifetime_s:
+            lifetime_s = self._lifetime_s(asked)
             if not verdict.no_change:
                 left = [b.left_s(now_ms) for b in asked.node.bindings if b.care_of == request.care_of_address]
                 if not left:
@@ -252,8 +270,11 @@ class Requests:
         nai = mip_extensions.find(request.extensions, mip_extensions.Nai)
         if nai is not None:
             for_node.append(nai)  # RFC 2794 3: the foreign agent finds its request by it
-        for_node += networks.acknowledge(request, asked.node.networks, code)
-        if code != admission.ACCEPTED or not request.lifetime_s:
+        accepted = mip_codes.accepts(code)
+        for_node += networks.acknowledge(
+            request, asked.node.networks, admission.ACCEPTED if accepted else code
+        )
+        if not accepted or not request.lifetime_s:
             return for_node, for_agent
         co_located = request.flags & mip.FLAG_D
         if verdict.udp is not None:

@@ -3,11 +3,20 @@
 A node is known by its home address, by its network access identifier (RFC 2794), or by both. One without an
 address of its own has one of the pool from the first request that is accepted on (agent.leases).
 
-A node that a new configuration still has keeps its bindings and identifications; an association that has
-still the same SPI, name and way of replay protection keeps its guard.
+    section    of the configuration: a node from the start
+    row        of a table of many (AgentOptions.table), known by its home address: a few octets until its
+               node has proved who it is, then a node like the others, kept for its last identification
+
+Whoever only claims to be of the table is looked at and forgotten: a flood of false authenticators takes no
+memory. A node that a new configuration still has keeps its bindings and identifications; an association that
+has still the same SPI, name and way of replay protection keeps its guard. Another table counts at once for
+whoever asks, and is carried out (bindings and networks end) for a few nodes at a time: sweep().
 """
 
+from collections import namedtuple
+
 from ..crypt import ALGORITHMS
+from ..proto import policy
 from ..proto.kinds import NAMES
 from ..proto.replay import GUARDS
 from ..wire import ipv4, mip_extensions
@@ -54,18 +63,27 @@ class AgentAssociation:
         return True
 
 
+# As config mobile_node and config association, for a row of the table; its key has the association's name.
+RowSection = namedtuple("RowSection", "name home_address nai mobile_network redirect message")
+RowAssociation = namedtuple("RowAssociation", "name spi algorithm replay")
+
+
 class AgentNode:
     """One mobile node, its bindings, and what tunneld holds for it (agent.paths)."""
 
     __slots__ = (
         "associations",
         "bindings",
+        "delivered",
+        "generation",
         "home_address",
         "leases",
         "message",
         "nai",
         "name",
         "networks",
+        "on_demand",
+        "policy",
         "redirect",
         "routed",
         "text",
@@ -77,8 +95,11 @@ class AgentNode:
         self.networks = tuple(section.mobile_network)
         self.routed = self.networks  # those of them that it asked for last (RFC 5177)
         self.associations = {}
+        self.generation = 0  # of the table, that it was looked up in last
+        self.policy = policy.ANYTHING
         self.bindings = []
         self.uses = []
+        self.on_demand = self.delivered = ()  # agent.paths
         self.says(section)
         self.takes(section.home_address)
 
@@ -137,13 +158,24 @@ class Nodes:
 
     def __init__(self, options, random):
         self._random = random
-        self._nodes = {}  # by key_of()
+        self._nodes = {}  # those of sections, by key_of()
         self._by_address = {}  # by _number(home address), of those that have one
         self._by_name = {}  # by NAI
+        self._kept = {}  # by _number(home address): those of the table that proved who they are
+        self._unswept = []  # numbers of these, whom the last configuration has not been carried out for
+        self._generation = 0
         self.configure(options)
 
     def find(self, home_address):
-        return self._by_address.get(_number(home_address))
+        """The node as it is configured now, or None. One of the table is not kept by being found."""
+        number = _number(home_address)
+        node = self._by_address.get(number)
+        if node is not None:
+            return node
+        node = self._kept.get(number)
+        if node is not None and node.generation == self._generation:
+            return node
+        return self._looked_up(number, home_address, node) if self._table is not None else None
 
     def named(self, nai):
         """The node with that NAI, as octets."""
@@ -162,7 +194,13 @@ class Nodes:
 
     def by_key(self, key):
         """The node that was kept under key_of()."""
-        return self._nodes.get(key)
+        node = self._nodes.get(key)
+        return self.find(bytes.fromhex(key)) if node is None and len(key) == 8 else node
+
+    def keep(self, node):
+        """It has proved who it is."""
+        if node.generation:
+            self._kept[_number(node.home_address)] = node
 
     def readdress(self, node, home_address):
         """Give a node a home address of the pool, or take it (None)."""
@@ -173,13 +211,27 @@ class Nodes:
             self._by_address[_number(home_address)] = node
 
     def __iter__(self):
-        return iter(self._nodes.values())
+        """Those of sections, and of the table those that are kept."""
+        for node in self._nodes.values():
+            yield node
+        for node in self._kept.values():
+            yield node
 
     def __len__(self):
-        return len(self._nodes)
+        """How many are configured."""
+        return len(self._nodes) + (len(self._table) if self._table is not None else 0)
+
+    def sections(self):
+        """Those that a section has."""
+        return list(self._nodes.values())
 
     def configure(self, options):
-        """Take a configuration. Returns (the nodes that it has no more, [(node, its networks before)])."""
+        """Take a configuration: (nodes of sections that it has no more, [(node, its networks before)])."""
+        self._table, self._groups = options.table, options.groups
+        self._home_networks = tuple(options.agent.home_network)
+        self._policies = {name: policy.policy_of(group) for name, group in options.groups.items()}
+        self._generation += 1
+        self._unswept = list(self._kept)
         gone, moved = self._nodes, []
         self._nodes, self._by_address, self._by_name = {}, {}, {}
         for section in options.nodes:
@@ -190,6 +242,7 @@ class Nodes:
                 moved.append((node, node.routed))
                 node.routed = tuple(section.mobile_network)
             node.says(section)
+            node.policy = policy.ANYTHING if section.group is None else self._policies[section.group]
             self._nodes[key_of(section)] = node
             if not node.leases:
                 self._by_address[_number(node.home_address)] = node
@@ -200,6 +253,61 @@ class Nodes:
             if node.leases and node.home_address is not None:
                 self._by_address.setdefault(_number(node.home_address), node)
         return list(gone.values()), moved
+
+    # -- The table
+
+    def unswept(self):
+        """Has sweep() more to do?"""
+        return bool(self._unswept)
+
+    def sweep(self, most):
+        """Carry the configuration out for so many more nodes of the table.
+
+        [(node, the networks that were routed to it before, or None: it is configured no more)]
+        """
+        swept = []
+        while self._unswept and len(swept) < most:
+            number = self._unswept.pop()
+            node = self._kept[number]
+            row = self._table.row(number) if self._table is not None else None
+            if row is None or number in self._by_address:
+                del self._kept[number]
+                swept.append((node, None))
+                continue
+            before, networks = node.routed, row[2]
+            if node.generation != self._generation:
+                self._looked_up(number, node.home_address, node)
+            if node.networks != networks:
+                node.networks = node.routed = networks
+            node.on_demand = self.outside(node.prefixes())
+            swept.append((node, before))
+        return swept
+
+    def _looked_up(self, number, home_address, node):
+        """The node of a row: a new one, or this one with what the row says of its associations and policy."""
+        row = self._table.row(number)
+        if row is None:
+            return None
+        name, spis, networks = row
+        if node is None:
+            node = AgentNode(RowSection(name, home_address, None, networks, None, None))
+            node.on_demand = self.outside(node.prefixes())
+        group = self._groups[name]
+        node.name, node.policy, node.generation = name, self._policies[name], self._generation
+        sections = []
+        for spi in spis:
+            key = "node-%s-%d" % (node.text, spi)
+            sections.append(RowAssociation(key, spi, group.algorithm, group.replay))
+        self._associate(node, sections)
+        return node
+
+    def outside(self, prefixes):
+        """Those that lie in no home network."""
+        return tuple([prefix for prefix in prefixes if not self._is_home(prefix)])
+
+    def _is_home(self, prefix):
+        homes = self._home_networks
+        return any([prefix[1] >= home[1] and ipv4.covers(home, prefix[0]) for home in homes])
 
     def _associate(self, node, sections):
         before, node.associations = node.associations, {}

@@ -42,6 +42,15 @@ def hold_capture(source, device=""):
     return Hold(("capture",) + source + (device,), tunneld.SetCapture(*source, device))
 
 
+def hold_deliver(prefix):
+    """The kernel hands us what goes there."""
+    return Hold(("deliver",) + prefix, tunneld.SetDeliver(prefix[0], prefix[1]))
+
+
+def release_deliver(prefix):
+    return Release(("deliver",) + prefix)
+
+
 def hold_inner(number, source, destination):
     """Inner packets of this tunnel may come from there and go there."""
     message = tunneld.SetInner(number, source[0], source[1], destination[0], destination[1])
@@ -73,7 +82,8 @@ class _Use:
 class AgentPaths:
     """What the home agent's tunneld holds for its nodes.
 
-    A node has `home_address`, `routed`, `bindings` and, for use here alone, a list `uses`.
+    A node has `home_address`, `routed`, `on_demand`, `bindings` and, for use here alone, a list `uses` and
+    `delivered`: what of `on_demand` is held.
     is_served(address): is it a home address of ours? A tunnel to there lies in another one.
     """
 
@@ -119,7 +129,17 @@ class AgentPaths:
                 use.leaves_ms = now_ms + TUNNEL_GRACE_MS
                 self._entries += 1
                 heapq.heappush(self._leaving, (use.leaves_ms, self._entries, node, use))
-        return actions + self._routes(node, tuple(numbers), now_ms)
+        return actions + self.deliver(node) + self._routes(node, tuple(numbers), now_ms)
+
+    @staticmethod
+    def deliver(node):
+        """What is routed to us only while the node is bound."""
+        wanted = node.on_demand if node.bindings else ()
+        if wanted == node.delivered:
+            return []
+        actions = [release_deliver(prefix) for prefix in node.delivered if prefix not in wanted]
+        node.delivered = wanted
+        return actions + [hold_deliver(prefix) for prefix in wanted]
 
     def networks_changed(self, node, before, now_ms):
         """There are other networks behind the node than before: sessions of those that stay go on."""
@@ -152,7 +172,7 @@ class AgentPaths:
 
     def forget(self, node):
         """The node is not served any more: nothing of it stays."""
-        actions = [Release(route_key(prefix)) for prefix in self._prefixes(node)]
+        actions = self.deliver(node) + [Release(route_key(prefix)) for prefix in self._prefixes(node)]
         for use in list(node.uses):
             self._drop_use(node, use, actions)
         return actions

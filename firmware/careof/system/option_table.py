@@ -13,6 +13,7 @@ from .option_types import (
     DEVICE,
     DOMAIN,
     NAME,
+    PATH,
     PREFIX,
     SECRET,
     SENTENCE,
@@ -215,6 +216,23 @@ HomeAgent = _section(
     _option("configuration_url", URL, None, None, "told to nodes that ask: where more is to be had"),
     _option("message_accepted", SENTENCE, None, None, "said to the user of a node that registers (RFC 4917)"),
     _option("message_refused", SENTENCE, None, None, "said to the user of a node that is refused"),
+    _option(
+        "nodes_file",
+        PATH,
+        None,
+        None,
+        "more mobile nodes, one a line: HOME_ADDRESS GROUP SPI[,SPI...] [PREFIX ...]. The key of each is "
+        "node-HOME_ADDRESS-SPI in the file of keys. Default: only those of config mobile_node",
+    ),
+    _option(
+        "home_network",
+        PREFIX,
+        (),
+        None,
+        "a virtual home network: what goes there is ours as a whole. Home addresses and networks outside are "
+        "routed to us one by one, those of nodes_file while their node is registered",
+        NETWORKS_MAX,
+    ),
 )
 MobileNode = _section(
     "mobile_node",
@@ -231,6 +249,53 @@ MobileNode = _section(
     _option("association", NAME, REQUIRED, None, "a security association of it", UPLINKS_MAX, "association"),
     _option("redirect", ADDRESS, None, None, "as the home agent's redirect, for this node"),
     _option("message", SENTENCE, None, None, "said to its user with every reply, instead of the agent's"),
+    _option("group", NAME, None, None, "what it may do. Default: all but broadcasts", None, "node_group"),
+)
+NodeGroup = _section(
+    "node_group",
+    "What mobile nodes may do: those of a home agent's nodes_file, and config mobile_node that names it.",
+    _option(
+        "algorithm",
+        choice("hmac-md5", "hmac-sha256"),
+        "hmac-sha256",
+        None,
+        "of authenticators, for nodes of nodes_file; others have their association's",
+    ),
+    _option(
+        "replay",
+        choice("timestamps", "nonces"),
+        "timestamps",
+        None,
+        "replay protection, for nodes of nodes_file; others have their association's",
+    ),
+    _option("lifetime_max_s", whole(10, 65535), None, "s", "longest lifetime. Default: the home agent's"),
+    _option("simultaneous", BOOLEAN, True, None, "several bindings at a time; else granted as one (code 1)"),
+    _option(
+        "reverse_tunnel",
+        choice("off", "optional", "required"),
+        "optional",
+        None,
+        "what they send comes by the tunnel (RFC 3024)",
+    ),
+    _option(
+        "encapsulation",
+        choice("ipip", "minimal", "gre", "udp"),
+        (),
+        None,
+        "a tunnel that may be asked for. Default: any",
+        4,
+    ),
+    _option(
+        "network_within",
+        PREFIX,
+        (),
+        None,
+        "networks behind them lie in one of these. Default: anywhere",
+        NETWORKS_MAX,
+    ),
+    _option(
+        "broadcast", BOOLEAN, False, None, "the home network's broadcasts and multicasts may be asked for (B)"
+    ),
 )
 
 ForeignAgent = _section(
@@ -331,5 +396,6 @@ Visitor = _section(
 # One field a kind of section, each a tuple in the file's order; globals is one record.
 Configuration = namedtuple(
     "Configuration",
-    "globals mobile_router uplink association home_agent mobile_node foreign_agent agent_peer visitor",
+    "globals mobile_router uplink association home_agent mobile_node node_group foreign_agent agent_peer"
+    " visitor",
 )

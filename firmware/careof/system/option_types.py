@@ -127,6 +127,12 @@ def _read_url(text):
     return _read_text(text)
 
 
+def _read_path(text):
+    if not text.startswith("/"):
+        raise ValueError
+    return _read_text(text)
+
+
 BOOLEAN = Type("1 or 0 (or on, off, true, false, yes, no)", _read_boolean)
 ADDRESS = Type("an IPv4 address of one host, such as 198.51.100.10", _read_address)
 CONTACT = Type("an IPv4 address, or one with a port, such as 198.51.100.10:434", _read_contact)
@@ -136,5 +142,6 @@ TEXT = Type("1 to 255 printable characters without blanks", _read_text)
 SENTENCE = Type("1 to %d octets of UTF-8 without control characters" % SENTENCE_MAX, _read_sentence)
 DOMAIN = Type("a domain name, such as example.net", _read_domain)
 URL = Type("an http or https URL of at most 245 characters", _read_url)
+PATH = Type("a path from the root, such as /etc/careof/nodes", _read_path)
 NAME = Type("the name of a section (letters, digits, _)", _read_name)
 SECRET = Type("32 to 128 hexadecimal digits, an even number", _read_key)

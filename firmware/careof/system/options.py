@@ -239,6 +239,24 @@ def _check_nodes(reading):
         for name in node.association:
             _check_spi(reading, spis, name, reading.entry_line("mobile_node", node, "association", name))
     _check_networks(reading, "mobile_node", nodes)
+    for node in nodes:
+        group = reading.found["node_group"].get(node.group)
+        for network in node.mobile_network if group is not None else ():
+            if not is_within(network, group[0].network_within):
+                text = ipv4.prefix_text(network)
+                line = reading.entry_line("mobile_node", node, "mobile_network", text)
+                reading.mistake(
+                    line,
+                    "list 'mobile_network' '%s': expected one within the network_within of node_group '%s'"
+                    % (text, node.group),
+                )
+
+
+def is_within(network, prefixes):
+    """Does the network lie in one of these prefixes? Without any, it may be anywhere."""
+    if not prefixes:
+        return True
+    return any([network[1] >= prefix[1] and ipv4.covers(prefix, network[0]) for prefix in prefixes])
 
 
 def _check_differs(reading, kind, records, name):
@@ -409,12 +427,13 @@ def routers(configuration):
 
 
 def agents(configuration):
-    """[(home_agent, mobile nodes, agent peers, {name: association that they use})]"""
+    """[(home_agent, mobile nodes, agent peers, {name: association that they use}, {name: node_group})]"""
     nodes = list(configuration.mobile_node)
     peers = list(configuration.agent_peer)
     names = [name for node in nodes for name in node.association]
     names += [peer.association for peer in peers if peer.association]
-    return [(agent, nodes, peers, _some(configuration, names)) for agent in configuration.home_agent]
+    groups = {group.name: group for group in configuration.node_group}
+    return [(agent, nodes, peers, _some(configuration, names), groups) for agent in configuration.home_agent]
 
 
 def foreign_agents(configuration):
