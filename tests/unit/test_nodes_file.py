@@ -2,13 +2,14 @@
 
 import os
 
+import scratch
 from careof.crypt.soft import SoftProvider
 from careof.limits import READ_MISTAKES_MAX, READ_PIECE_SIZE
 from careof.system import options, uci
 from careof.system.keys_file import KeysFile
 from careof.system.nodes_file import NodesFile
 
-PATH = "/tmp/careof-test-nodes-%d" % id(object())
+PATH = scratch.path("nodes")
 CONFIGURATION = """config node_group 'vans'
 	list network_within '10.64.0.0/10'
 config node_group 'phones'

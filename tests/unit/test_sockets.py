@@ -1,19 +1,12 @@
 """What both interpreters' sockets must do alike."""
 
-import os
-
+import scratch
 from careof.system import sockets
-
-PATH = "/tmp/careof-test-sockets"
 
 
 def pair(kind):
     """(listener, connected client, accepted server), non-blocking."""
-    path = "%s-%d" % (PATH, kind)
-    try:
-        os.remove(path) if hasattr(os, "remove") else os.unlink(path)
-    except OSError:
-        pass
+    path = scratch.path("sockets")
     listener = sockets.unix_listen(path, kind, 1)
     client = sockets.unix_connect(path, kind)
     server, _ = listener.accept()
@@ -54,7 +47,7 @@ def test_a_stream_gives_what_is_there():
 
 def test_nobody_at_a_path_is_an_error_that_says_so():
     try:
-        sockets.unix_connect(PATH + "-nobody", sockets.SOCK_SEQPACKET)
+        sockets.unix_connect(scratch.path("nobody"), sockets.SOCK_SEQPACKET)
     except OSError as e:
         assert e.errno == 2
         return

@@ -3,10 +3,11 @@
 import json
 import os
 
+import scratch
 from careof.system import clock, log, loop, sockets, store
 from fakes import FakeClock
 
-FOLDER = "/tmp/careof-test-store-%d" % id(object())
+FOLDER = scratch.path("store")
 
 
 def fresh_store():
@@ -162,17 +163,12 @@ def test_timers_are_called_when_they_are_due():
 
 
 def pair():
-    path = "/tmp/careof-test-loop-%d" % id(object())
-    try:
-        os.remove(path)
-    except OSError:
-        pass
+    path = scratch.path("loop")
     listener = sockets.unix_listen(path, sockets.SOCK_SEQPACKET, 4)
     near = sockets.unix_connect(path, sockets.SOCK_SEQPACKET)
     far, _ = listener.accept()
     far.setblocking(False)
     listener.close()
-    os.remove(path)
     return near, far
 
 
