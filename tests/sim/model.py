@@ -11,7 +11,6 @@ from careof.wire.reader import Malformed
 from world import IPIP, UDP, Packet
 
 HOLD_PACKETS_MAX, HOLD_AGE_MS = 64, 1000
-SIGNALLING_KINDS = (1, 3)
 COPIES_REMEMBERED = 64
 
 

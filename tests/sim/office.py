@@ -22,7 +22,7 @@ from world import Nat, Wire, World
 Router = namedtuple(
     "Router",
     "name home_address home_agent contact lifetime_s encapsulation packet_size simultaneous mobile_network"
-    " agent_association own_traffic uplink association",
+    " agent_association revocation own_traffic uplink association",
 )
 UplinkSection = namedtuple(
     "UplinkSection", "name device preference association hysteresis_s attachment movement delivery"
@@ -82,6 +82,7 @@ def router_options(shared=None, names=NAMES, algorithm="hmac-md5", replay="times
         "simultaneous": True,
         "mobile_network": (LAN,),
         "agent_association": None,
+        "revocation": True,
         "own_traffic": False,
         "uplink": names,
         "association": shared,

@@ -47,6 +47,26 @@ def test_a_wrong_clock_is_corrected_from_the_home_agents_reply():
         assert codes(office, "wan0").count(133) == 1
 
 
+def test_a_revoked_router_is_told_and_registers_again():
+    for device, address in (("wan0", WAN), ("wwan0", WWAN)):  # and behind a NAT
+        office = Office().open(device)
+        assert office.agent.command("revoke", "10.77.0.2") == "10.77.0.2 revoked"
+        assert office.bindings() == []
+        office.world.run(500)
+        assert office.router.counters["revocation_taken"] == 1
+        assert office.agent.counters["revocation_acknowledged"] == 1
+        office.world.run(3000)
+        assert office.bindings() == [address] and office.carrying() == device[:-1]
+
+
+def test_a_move_is_no_revocation_to_a_router_with_addresses_of_its_own():
+    office = Office().open("wan0", "wwan0")
+    office.router.cable("wan0", False)
+    office.world.run(5000)
+    assert office.bindings() == [WWAN]
+    assert "revocation_sent" not in office.agent.counters
+
+
 def test_a_clock_that_is_a_little_off_is_within_the_tolerance():
     office = Office()
     office.router.clock_error_ms = 5000

@@ -109,7 +109,7 @@ class HomeAgent:
         actions = []
         for binding in before:
             if binding not in node.bindings and node.bindings:
-                actions += self.revocations.ended(node, binding, False, now_ms)  # it moved
+                actions += self.revocations.moved(node, binding, now_ms)
         if self.home_link is None:
             return actions
         if bool(before) != bool(node.bindings):

@@ -25,6 +25,11 @@ class Revocations:
 
     # -- By us
 
+    def moved(self, node, binding, now_ms):
+        """The node is elsewhere: the foreign agent that it left hears of it; without one, it knows."""
+        by_agent = binding.revocable is not None and binding.revocable.peer is not None
+        return self.ended(node, binding, False, now_ms) if by_agent else []
+
     def ended(self, node, binding, inform, now_ms):
         """A binding is no more, and its other end does not know."""
         revocable = binding.revocable

@@ -30,12 +30,14 @@ from ..proto.registration import CALM, CARRIED, HOME, IDLE, LEAVE, LINK_CHANGED,
 from ..wire import tunneld
 from . import events
 from .events import Count, Log, Settled, Stop
+from .questions import ROUTERS_FIRST_TOKEN, Questions
 from .router_change import reconfigure
 from .router_commands import COMMANDS
 from .router_moves import Moves
 from .router_outcomes import OUTCOMES
 from .router_paths import RouterPaths
 from .router_requests import Requests
+from .router_revocation import Revocations
 from .router_state import RouterState
 from .router_view import snapshot
 from .router_visiting import Visiting
@@ -61,7 +63,9 @@ class MobileRouter:
         self.options = options
         self.unix_offset_ms = 0
         self.watch = Watch(self, random)
+        self.questions = Questions(ROUTERS_FIRST_TOKEN)
         self.visiting = self.requests.visiting = Visiting(self)
+        self.requests.revocations = Revocations(self)
         self._next_number = first_number
         self._links = {}  # device -> the last Link
         self._link_changed_ms = 0  # when an uplink came or went
@@ -217,10 +221,12 @@ class MobileRouter:
         return self.requests.datagram_came(uplink, event, now_ms) if uplink else []
 
     def _authenticated(self, event, now_ms):
-        return self.requests.authenticated(event, now_ms)
+        asked = self.questions if event.token >= ROUTERS_FIRST_TOKEN else self.requests
+        return asked.authenticated(event, now_ms)
 
     def _verified(self, event, now_ms):
-        return self.requests.verified(event, now_ms)
+        asked = self.questions if event.token >= ROUTERS_FIRST_TOKEN else self.requests
+        return asked.verified(event, now_ms)
 
     def _came_of_request(self, uplink, result, now_ms):
         self.state.touched()

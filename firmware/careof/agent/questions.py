@@ -3,6 +3,8 @@
 from ..limits import PENDING_MAX, QUESTION_FORGOTTEN_MS
 from .events import Authenticate, Count, Verify
 
+ROUTERS_FIRST_TOKEN = 1 << 29  # of a mobile router's questions: those of its registrations are below
+
 
 class Questions:
     """then(answer, now_ms) -> actions: the answer is whether it is genuine, or the authenticator."""

@@ -14,10 +14,12 @@ from ..limits import PENDING_MAX, QUESTION_FORGOTTEN_MS
 from ..proto import registration
 from ..proto.registration import Registration, Terms, Turn
 from ..proto.replay import SOURCES
+from ..proto.revocation import Stamps
 from ..wire import ipv4, mip, mip_codes
 from ..wire.reader import Malformed
 from .events import Authenticate, Count, Log, Send, Verify
-from .router_visiting import FIRST_TOKEN
+from .questions import ROUTERS_FIRST_TOKEN
+from .router_revocation import support
 
 
 def terms_of(router):
@@ -49,6 +51,8 @@ class Requests:
         self._token = 0
         self.visiting = None  # agent.router_visiting, which knows how to reach a foreign agent
         self._clock_offset_ms = 0
+        self.revocations = None  # agent.router_revocation
+        self._stamps = Stamps()
 
     # -- Options
 
@@ -66,6 +70,7 @@ class Requests:
         """Give an uplink its registration."""
         uplink.association = self.association_of(section, sections)
         uplink.registration = Registration(terms_of(self.router), uplink.association.turn, self._random)
+        self._offer_revocation(uplink)
 
     def still_has(self, uplink, section, sections):
         """Do an uplink's options name the association that it has?"""
@@ -76,6 +81,14 @@ class Requests:
     def new_terms(self, uplink):
         """Ask for what the options say now, from the next request on."""
         uplink.registration.terms = terms_of(self.router)
+        self._offer_revocation(uplink)
+
+    def _offer_revocation(self, uplink):
+        offered = self.router.revocation
+        uplink.registration.support = self._support if offered else None
+
+    def _support(self, now_ms):
+        return support(self._stamps, now_ms + self._clock_offset_ms)
 
     def wall_clock_set(self, offset_ms):
         self._clock_offset_ms = offset_ms
@@ -102,8 +115,6 @@ class Requests:
         return actions
 
     def authenticated(self, event, now_ms):
-        if event.token >= FIRST_TOKEN:
-            return self.visiting.questions.authenticated(event, now_ms)
         question = self._questions.pop(event.token, None)
         if question is None or self._signs.get(question[0].number) != event.token:
             return []  # meanwhile something else is asked
@@ -118,6 +129,8 @@ class Requests:
             received = mip.unpack(event.data)
         except Malformed as e:
             return self._dropped("reply_malformed", uplink, event, str(e))
+        if isinstance(received.message, mip.Revocation):
+            return self.revocations.arrived(uplink, received, event, now_ms)
         return self.reply_came(uplink, received, event, now_ms)
 
     def reply_came(self, uplink, received, event, now_ms):
@@ -138,8 +151,6 @@ class Requests:
         return [Verify(token, key, received.protected, proof.authenticator)]
 
     def verified(self, event, now_ms):
-        if event.token >= FIRST_TOKEN:
-            return self.visiting.questions.verified(event, now_ms)
         uplink, reply, _ = self._questions.pop(event.token, (None, None, 0))
         if reply is None:
             return []
@@ -156,7 +167,7 @@ class Requests:
         self._signs.pop(uplink.number, None)
 
     def _ask(self, uplink, reply, now_ms):
-        self._token = (self._token + 1) % FIRST_TOKEN
+        self._token = (self._token + 1) % ROUTERS_FIRST_TOKEN
         self._questions[self._token] = (uplink, reply, now_ms)
         return self._token
 

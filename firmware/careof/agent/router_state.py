@@ -65,6 +65,7 @@ class RouterState:
             "prefix_length": uplink.prefix_length,
             "gateway": uplink.gateway.hex() if uplink.gateway else None,
             "lifetime_s": registration.lifetime_s,
+            "revocable": registration.revocable,
             "expires_unix_ms": None if expires_ms is None else expires_ms + self._role.unix_offset_ms,
             "udp": uplink.udp,
             "keepalive_s": uplink.keepalive_s,
@@ -130,6 +131,7 @@ class RouterState:
         uplink.prefix_length = binding["prefix_length"]
         uplink.gateway = bytes.fromhex(binding["gateway"]) if binding["gateway"] else None
         uplink.registration.bound_before(uplink.asks()[1], lifetime_s, expires_ms, now_ms)
+        uplink.registration.revocable = binding["revocable"]
         if binding["round_trip_ms"] is not None:
             uplink.round_trip.measured(binding["round_trip_ms"])
         uplink.udp, uplink.keepalive_s = binding["udp"], binding["keepalive_s"]

@@ -21,9 +21,7 @@ from ..wire.link import ETHERTYPE_ARP, ETHERTYPE_IPV4
 from ..wire.reader import Malformed
 from . import events
 from .events import Count, Log, SendFrame
-from .questions import Questions
 
-FIRST_TOKEN = 1 << 29  # of these questions: those of router_requests are below
 TTL = 255  # RFC 3024 4.1.1
 SOLICITED = b"\x01\x00\x5e\x00\x00\x0b"  # 224.0.0.11 on Ethernet
 PASSING = (104, 105, 106, 69, 78)  # refusals that the same agent may be asked again after
@@ -34,7 +32,6 @@ class Visiting:
 
     def __init__(self, role):
         self._role = role
-        self.questions = Questions(FIRST_TOKEN)
         # Uplink's number -> (when the next gratuitous ARP is due, how many are left), since it came home
         self._arps = {}
 
@@ -137,7 +134,7 @@ class Visiting:
         def then(authenticator, now_ms):
             return self._send(uplink, data + authenticator) if uplink.agent is agent else []
 
-        return self.questions.sign(association.name, data, then, now_ms)
+        return self._role.questions.sign(association.name, data, then, now_ms)
 
     def _association(self):
         """What we share with foreign agents, or None."""
@@ -176,7 +173,7 @@ class Visiting:
             return self._authentic(uplink, agent, received, datagram, now_ms)
 
         signed = received.agent_protected
-        return self.questions.verify(association.name, signed, proof.authenticator, then, now_ms)
+        return role.questions.verify(association.name, signed, proof.authenticator, then, now_ms)
 
     def _authentic(self, uplink, agent, received, datagram, now_ms):
         """As far as the agent can be held to its word."""

@@ -129,6 +129,10 @@ class Registration:
         self.vendor_extension = True  # until the home agent says that it does not know it
         self.lifetime_most_s = LIFETIME_INFINITE_S  # a foreign agent takes no longer one
         self.through_agent = False  # the care-of address is a foreign agent's
+        self.support = None  # support(now_ms): the RevocationSupport of a request; None: not offered
+        self.revocable = (
+            None  # the home agent's timestamp: it may revoke, but with later ones only (RFC 3543)
+        )
         self._random = random
         self._care_of = None
         self._renew_ms = None
@@ -296,6 +300,8 @@ class Registration:
             infinite = lifetime_s == LIFETIME_INFINITE_S
             expires_ms = None if infinite else self._sent_ms + lifetime_s * 1000
             self._hold_binding(lifetime_s, expires_ms, now_ms)
+            theirs = mip_extensions.find(reply.extensions, mip_extensions.RevocationSupport)
+            self.revocable = None if theirs is None or self.through_agent else theirs.timestamp
         elif kind == HOME:
             self._hold_binding(LIFETIME_INFINITE_S, None, now_ms)
         elif kind == LEAVE:
@@ -373,6 +379,8 @@ class Registration:
             extensions.append(mip_extensions.UdpTunnelRequest(flags, self._encapsulation))
         if ask.kind == PROVE:
             extensions.append(mip_extensions.NO_CHANGE)
+        elif ask.kind == BIND and self.support is not None and not self.through_agent:
+            extensions.append(self.support(now_ms))
         self._identification = self.turn.source.next(now_ms)
         flags = mip.FLAG_T if self.through_agent else mip.FLAG_D | mip.FLAG_T
         request = mip.RegistrationRequest(

@@ -92,6 +92,7 @@ MobileRouter = _section(
         None,
         "association",
     ),
+    _option("revocation", BOOLEAN, True, None, "let the home agent say that it ended a binding (RFC 3543)"),
     _option(
         "own_traffic",
         BOOLEAN,
