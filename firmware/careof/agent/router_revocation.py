@@ -1,6 +1,6 @@
 """Revocation at a mobile router with care-of addresses of its own (RFC 3543 4.2.2.3).
 
-    Revocation --by the uplink of its binding, genuine, later than the reply--> acknowledged, the binding is over
+    Revocation --by its uplink, genuine, later than the reply--> acknowledged, the binding is over
 
 What does not fit is silently discarded and counted. The home agent says with the reply that it may revoke,
 and until when its identifiers are old (3.5). One that is repeated, since our acknowledgment was lost, is
