@@ -1,0 +1,227 @@
+/* careof-keyd: keys, authenticators, and the state that outlives a power cut (README; wire/keyd.py says what it can
+ * be asked).
+ *
+ *     careof-keyd --socket PATH --state FILE [--keys FILE] [--user USER[:GROUP]] [--owner USER] [--log-level info]
+ *
+ * If it starts as root it makes its socket, and the folder of --state if that is not there, and then becomes --user
+ * for good: without capabilities, under a filter of system calls. It reads its files as that user. A folder of state
+ * files belongs to one careof-keyd. */
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "answer.h"
+#include "crypto.h"
+#include "filter.h"
+#include "keyd.h"
+#include "log.h"
+#include "sandbox.h"
+
+struct options {
+    const char *socket, *state, *keys;
+    struct sandbox_user user, owner;
+    enum log_level level;
+};
+
+static const char usage[] =
+    "usage: careof-keyd --socket PATH --state FILE [--keys FILE] [--user USER[:GROUP]] [--owner USER] "
+    "[--log-level LEVEL]\n";
+
+static bool read_options(int argc, char **argv, struct options *options)
+{
+    static const struct option known[] = {
+        {"socket", required_argument, NULL, 's'}, {"state", required_argument, NULL, 't'},
+        {"keys", required_argument, NULL, 'k'},   {"user", required_argument, NULL, 'u'},
+        {"owner", required_argument, NULL, 'o'},  {"log-level", required_argument, NULL, 'l'},
+        {NULL, 0, NULL, 0},
+    };
+    bool fine = true;
+    for (int option; (option = getopt_long(argc, argv, "", known, NULL)) != -1;) {
+        bool sound = true;
+        if (option == 's')
+            options->socket = optarg;
+        else if (option == 't')
+            options->state = optarg;
+        else if (option == 'k')
+            options->keys = optarg;
+        else if (option == 'u')
+            sound = sandbox_user_named(optarg, &options->user);
+        else if (option == 'o')
+            sound = sandbox_user_named(optarg, &options->owner);
+        else if (option == 'l')
+            sound = log_level_named(optarg, &options->level);
+        else
+            return false;
+        if (!sound)
+            fprintf(stderr, "careof-keyd: '%s': no such user or level\n", optarg);
+        fine = fine && sound;
+    }
+    return fine && options->socket && options->state && optind == argc;
+}
+
+static int begin_failed(enum exit_status status, const char *what, const char *why)
+{
+    log_line(LOG_ERROR, "%s: %s", what, why);
+    return status;
+}
+
+static void stop_ready(void *owner, struct watcher *watcher, uint32_t events)
+{
+    struct keyd *keyd = owner;
+    struct signalfd_siginfo signal;
+    (void)events;
+    if (read(watcher->fd, &signal, sizeof signal) > 0)
+        keyd->exit_code = EXIT_STOPPED;
+}
+
+static void worker_ready(void *owner, struct watcher *watcher, uint32_t events)
+{
+    (void)watcher, (void)events;
+    answer_job_done(owner);
+}
+
+/* The folder that a package would have made, beside one that is there. */
+static void make_folder(const struct options *options)
+{
+    char folder[4096];
+    const char *slash = strrchr(options->state, '/');
+    if (!slash || slash == options->state || (size_t)(slash - options->state) >= sizeof folder)
+        return;
+    snprintf(folder, sizeof folder, "%.*s", (int)(slash - options->state), options->state);
+    if (mkdir(folder, 0700) == 0 && chown(folder, options->user.uid, options->user.gid))
+        log_line(LOG_WARNING, "%s: %s", folder, strerror(errno));
+}
+
+/* As much locked memory as keys may ever need, or as much as may be had. */
+static void allow_locking(void)
+{
+    struct rlimit limit = {KEYS_LOCKED_MAX, KEYS_LOCKED_MAX};
+    if (setrlimit(RLIMIT_MEMLOCK, &limit) == 0 || getrlimit(RLIMIT_MEMLOCK, &limit))
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_MEMLOCK, &limit);
+}
+
+/* What only root can do, and what must be before rights are given up. Returns an exit status. */
+static int begin_as_root(struct keyd *keyd, const struct options *options)
+{
+    const char *what;
+    if (geteuid() == 0) {
+        make_folder(options);
+        allow_locking();
+    }
+    if (!worker_open(&keyd->worker, options->state))
+        return begin_failed(EXIT_STATE, options->state,
+                            errno == EWOULDBLOCK ? "another careof-keyd has its folder" : strerror(errno));
+    if (!channel_listen(&keyd->channel, options->socket, options->owner.uid))
+        return begin_failed(EXIT_SOCKET, options->socket, strerror(errno));
+    if (geteuid() == 0 && !sandbox_become(&options->user, &what))
+        return begin_failed(EXIT_PRIVILEGE, what, strerror(errno));
+    if (!sandbox_harden(&what))
+        return begin_failed(EXIT_PRIVILEGE, what, strerror(errno));
+    if (!crypto_begin(&what))
+        return begin_failed(EXIT_PRIVILEGE, crypto_backend, what);
+    return 0;
+}
+
+static int begin_files(struct keyd *keyd, const struct options *options)
+{
+    char text[KEYS_ERROR_SIZE];
+    int error;
+    keys_begin(&keyd->added, keyd->secret);
+    keys_begin(&keyd->of_file, keyd->secret);
+    keyd->keys_path = options->keys;
+    if (options->keys && !keys_file_read(options->keys, &keyd->of_file, &error, text))
+        return begin_failed(EXIT_KEYS, "keys", text);
+    if (!keyd->of_file.locked)
+        log_line(LOG_NOTICE, "not all keys could be locked in memory");
+    if (!store_begin(&keyd->store, &keyd->worker, keyd->secret, text))
+        return begin_failed(EXIT_STATE, options->state, text[0] ? text : strerror(errno));
+    return 0;
+}
+
+/* No way back from here. What a kernel lacks is said; what fails otherwise ends it. */
+static int filter_failed(const char *what)
+{
+    if (errno != EINVAL && errno != ENOSYS)
+        return begin_failed(EXIT_PRIVILEGE, what, strerror(errno));
+    log_line(LOG_WARNING, "this kernel cannot %s: going on without", what);
+    return 0;
+}
+
+static int begin_watching(struct keyd *keyd)
+{
+    sigset_t stops;
+    sigemptyset(&stops);
+    sigaddset(&stops, SIGTERM);
+    sigaddset(&stops, SIGINT);
+    sigaddset(&stops, SIGHUP);
+    keyd->stop_watcher = (struct watcher){.ready = stop_ready};
+    if (sigprocmask(SIG_BLOCK, &stops, NULL) || (keyd->stop_watcher.fd = signalfd(-1, &stops, SFD_CLOEXEC)) < 0 ||
+        !loop_watch(&keyd->loop, &keyd->stop_watcher, EPOLLIN))
+        return begin_failed(EXIT_MEMORY, "the event loop", strerror(errno));
+    const char *what;
+    if (!worker_start(&keyd->worker, keyd->keys_path, filter_worker, &what)) {
+        int status = filter_failed(what);
+        if (status)
+            return status;
+    }
+    keyd->worker_watcher = (struct watcher){.fd = keyd->worker.done_event, .ready = worker_ready};
+    if (!loop_watch(&keyd->loop, &keyd->worker_watcher, EPOLLIN))
+        return begin_failed(EXIT_MEMORY, "the event loop", strerror(errno));
+    return filter_loop(&what) ? 0 : filter_failed(what);
+}
+
+/* Returns an exit status. */
+static int begin(struct keyd *keyd, const struct options *options)
+{
+    uint64_t random[2];
+    if (getrandom(random, sizeof random, 0) != sizeof random)
+        return begin_failed(EXIT_PRIVILEGE, "no random numbers", strerror(errno));
+    keyd->epoch = random[0];
+    keyd->secret = random[1];
+    if (!loop_begin(&keyd->loop) || !answer_begin(keyd))
+        return begin_failed(EXIT_MEMORY, "no memory", strerror(errno));
+    int status = begin_as_root(keyd, options);
+    if (!status)
+        status = begin_files(keyd, options);
+    return status ? status : begin_watching(keyd);
+}
+
+int main(int argc, char **argv)
+{
+    static struct keyd keyd;
+    struct options options = {.user = {65534, 65534}, .level = LOG_INFO};
+    options.owner.uid = geteuid();
+    if (!read_options(argc, argv, &options)) {
+        fputs(usage, stderr);
+        return EXIT_USE;
+    }
+    log_begin("careof-keyd", options.level);
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is an error of write() */
+    keyd.exit_code = -1;
+    keyd.now_us = clock_us();
+    int status = begin(&keyd, &options);
+    if (status)
+        return status;
+    log_line(LOG_NOTICE, "up: %s %s, %u keys, %u values", crypto_backend, crypto_version(), keyd.of_file.names.count,
+             keyd.store.values.count);
+    while (keyd.exit_code < 0) {
+        uint64_t deadline_us = answer_work(&keyd);
+        loop_turn(&keyd.loop, &keyd, &keyd.now_us, deadline_us);
+    }
+    keys_end(&keyd.added);
+    keys_end(&keyd.of_file);
+    log_line(LOG_NOTICE, "stopped");
+    return keyd.exit_code;
+}

@@ -1,0 +1,234 @@
+#include "worker.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "limits.h"
+
+bool worker_open(struct worker *worker, const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    char folder[4096];
+    const char *name = slash ? slash + 1 : path;
+    size_t size = slash ? (size_t)(slash - path) : 0;
+    worker->folder = worker->file = worker->done_event = -1;
+    errno = ENAMETOOLONG;
+    if (size >= sizeof folder || strlen(name) >= sizeof worker->name || !*name)
+        return false;
+    snprintf(folder, sizeof folder, "%.*s", size ? (int)size : 1, size ? path : slash ? "/" : ".");
+    snprintf(worker->name, sizeof worker->name, "%s", name);
+    snprintf(worker->temporary, sizeof worker->temporary, "%s.new", worker->name);
+    worker->folder = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return worker->folder >= 0 && flock(worker->folder, LOCK_EX | LOCK_NB) == 0;
+}
+
+static bool read_all(int fd, uint8_t *to, size_t size)
+{
+    while (size) {
+        ssize_t some = read(fd, to, size);
+        if (some < 0 && errno == EINTR)
+            continue;
+        if (some <= 0) {
+            if (some == 0)
+                errno = EIO; /* it was longer a moment ago */
+            return false;
+        }
+        to += some;
+        size -= (size_t)some;
+    }
+    return true;
+}
+
+bool worker_read_file(struct worker *worker, uint8_t **octets, size_t *size)
+{
+    struct stat status;
+    *octets = NULL;
+    *size = 0;
+    worker->file = openat(worker->folder, worker->name, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    if (worker->file < 0)
+        return errno == ENOENT;
+    if (fstat(worker->file, &status))
+        return false;
+    if (!S_ISREG(status.st_mode) || status.st_size > STATE_FILE_SIZE_MAX) {
+        errno = S_ISREG(status.st_mode) ? EFBIG : EINVAL;
+        return false;
+    }
+    *size = (size_t)status.st_size;
+    *octets = malloc(*size ? *size : 1);
+    if (*octets && read_all(worker->file, *octets, *size))
+        return true;
+    free(*octets);
+    *octets = NULL;
+    return false;
+}
+
+void worker_file_is_good(struct worker *worker, size_t good_size)
+{
+    worker->end = good_size;
+}
+
+/* -- Jobs ----------------------------------------------------------------------------------------- */
+
+static int write_all(int fd, const uint8_t *octets, size_t size, uint64_t at)
+{
+    while (size) {
+        ssize_t some = pwrite(fd, octets, size, (off_t)at);
+        if (some < 0 && errno == EINTR)
+            continue;
+        if (some <= 0)
+            return some ? errno : EIO;
+        octets += some;
+        size -= (size_t)some;
+        at += (uint64_t)some;
+    }
+    return 0;
+}
+
+static int append(struct worker *worker, const struct worker_job *job)
+{
+    if (worker->file < 0)
+        return EBADF;
+    int error = write_all(worker->file, job->octets, job->size, worker->end);
+    if (!error && fdatasync(worker->file))
+        error = errno;
+    if (!error)
+        worker->end += job->size;
+    else if (ftruncate(worker->file, (off_t)worker->end))
+        return error; /* whatever lies there: reading ends before what is no record */
+    return error;
+}
+
+static int replace(struct worker *worker, const struct worker_job *job)
+{
+    int fd = openat(worker->folder, worker->temporary, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0)
+        return errno;
+    int error = write_all(fd, job->octets, job->size, 0);
+    if (!error && fsync(fd))
+        error = errno;
+    if (!error && renameat(worker->folder, worker->temporary, worker->folder, worker->name))
+        error = errno;
+    if (!error && fsync(worker->folder))
+        error = errno;
+    if (error) {
+        close(fd);
+        return error; /* the temporary file is truncated by the next try, and read by nobody */
+    }
+    if (worker->file >= 0)
+        close(worker->file);
+    worker->file = fd;
+    worker->end = job->size;
+    return 0;
+}
+
+void worker_do(struct worker *worker, struct worker_job *job)
+{
+    job->text[0] = 0;
+    job->error = 0;
+    if (job->verb == WORKER_KEYS) {
+        keys_file_read(worker->keys_path, job->keys, &job->error, job->text);
+        return;
+    }
+    job->error = job->verb == WORKER_APPEND ? append(worker, job) : replace(worker, job);
+    if (job->error)
+        snprintf(job->text, sizeof job->text, "cannot be %s: %s", job->verb == WORKER_APPEND ? "appended to" : "written",
+                 strerror(job->error));
+}
+
+/* -- The thread ----------------------------------------------------------------------------------- */
+
+static void tell_done(struct worker *worker)
+{
+    uint64_t one = 1;
+    if (write(worker->done_event, &one, sizeof one) < 0)
+        return; /* it is readable already */
+}
+
+static void *run(void *given)
+{
+    struct worker *worker = given;
+    const char *what = "";
+    int error = worker->give_up_rights && !worker->give_up_rights(&what) ? errno : 0;
+    pthread_mutex_lock(&worker->mutex);
+    worker->refused = what;
+    worker->refused_error = error;
+    worker->state = WORKER_IDLE;
+    pthread_cond_broadcast(&worker->asked);
+    for (;;) {
+        while (worker->state != WORKER_ASKED)
+            pthread_cond_wait(&worker->asked, &worker->mutex);
+        pthread_mutex_unlock(&worker->mutex);
+        worker_do(worker, &worker->job);
+        pthread_mutex_lock(&worker->mutex);
+        worker->state = WORKER_DONE;
+        tell_done(worker);
+    }
+    return NULL;
+}
+
+bool worker_start(struct worker *worker, const char *keys_path, bool (*give_up_rights)(const char **what),
+                  const char **what)
+{
+    worker->keys_path = keys_path;
+    worker->give_up_rights = give_up_rights;
+    worker->state = WORKER_DONE; /* until it says that it is ready */
+    *what = "start a thread";
+    worker->done_event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (worker->done_event < 0)
+        return false;
+    pthread_attr_t attributes;
+    pthread_attr_init(&attributes);
+    pthread_attr_setstacksize(&attributes, 256 * 1024);
+    pthread_mutex_init(&worker->mutex, NULL);
+    pthread_cond_init(&worker->asked, NULL);
+    errno = pthread_create(&worker->thread, &attributes, run, worker);
+    pthread_attr_destroy(&attributes);
+    if (errno)
+        return false;
+    pthread_mutex_lock(&worker->mutex);
+    while (worker->state != WORKER_IDLE)
+        pthread_cond_wait(&worker->asked, &worker->mutex);
+    *what = worker->refused;
+    errno = worker->refused_error;
+    pthread_mutex_unlock(&worker->mutex);
+    return errno == 0;
+}
+
+bool worker_is_idle(struct worker *worker)
+{
+    pthread_mutex_lock(&worker->mutex);
+    bool idle = worker->state == WORKER_IDLE;
+    pthread_mutex_unlock(&worker->mutex);
+    return idle;
+}
+
+void worker_ask(struct worker *worker, const struct worker_job *job)
+{
+    pthread_mutex_lock(&worker->mutex);
+    worker->job = *job;
+    worker->state = WORKER_ASKED;
+    pthread_cond_signal(&worker->asked);
+    pthread_mutex_unlock(&worker->mutex);
+}
+
+bool worker_take_done(struct worker *worker, struct worker_job *job)
+{
+    uint64_t counted;
+    if (read(worker->done_event, &counted, sizeof counted) < 0)
+        return false;
+    pthread_mutex_lock(&worker->mutex);
+    bool done = worker->state == WORKER_DONE;
+    if (done) {
+        *job = worker->job;
+        worker->state = WORKER_IDLE;
+    }
+    pthread_mutex_unlock(&worker->mutex);
+    return done;
+}
