@@ -15,6 +15,7 @@ import os
 import sys
 
 from .agent import events
+from .answers import Answers
 from .crypt import soft
 from .system import clock as clocks
 from .system import commands, links, log, loop, options, reading, store, tunneld
@@ -88,10 +89,13 @@ class Careofd:
         self._reading = None  # of a reload: (Reading, reply)
         self._wall = clocks.WallClock(self._clock)
         self._log = log.Log(self._clock, self.configuration.globals.log_level)
-        self.counters = {}
+        self.counters = {}  # of careofd itself; each role has its own
+        self._counted = {}  # role's name -> its counters
         self._loop = loop.Loop(self._clock)
         self._store = demand(run_path + "/state", store.Store, run_path + "/state")
         self._roles = make_roles(self.configuration, read.tables, os.urandom)
+        self._counted.update({role.name: {} for role, _ in self._roles})
+        self._answers = Answers(self._roles, self._counted)
         self._unsettled = {role.name for role, _ in self._roles}
         self._stopping = None  # names of the roles that have not said goodbye
         self._stop_at_ms = None
@@ -243,12 +247,18 @@ class Careofd:
         self._log.line(action.level, action.tag, action.text)
 
     def _count_one(self, role, action):
-        self.count(action.name)
+        counters, name = self._counted[role.name], action.name
+        counters[name] = counters.get(name, 0) + 1
+
+    def _changed(self, role, action):
+        if self._commands.is_followed(action.table):
+            now_ms = self._clock.now_ms()
+            self._commands.publish(action.table, self._answers.change(role, action, now_ms))
 
     def _moved(self, role, action):
         text = "%s -> %s: %s" % (action.from_uplink or "nowhere", action.to_uplink or "nowhere", action.why)
         self._log.line("notice", "moved", text)
-        self.count("moves")
+        self._count_one(role, events.Count("moves"))
 
     def _answered(self, role, action):
         waiting = self._replies.get(action.command)
@@ -308,9 +318,22 @@ class Careofd:
 
     def _command_counters(self, arguments, reply):
         def answer(of_tunneld):
-            reply(answer={"careofd": self.counters, "tunneld": of_tunneld})
+            together = dict(self.counters)
+            for counters in self._counted.values():
+                for name, value in counters.items():
+                    together[name] = together.get(name, 0) + value
+            reply(answer={"careofd": together, "tunneld": of_tunneld})
 
         self._tunneld.ask_counters(answer)
+
+    def _command_roles(self, arguments, reply):
+        reply(answer=self._answers.roles(self._clock.now_ms()))
+
+    def _command_rows(self, arguments, reply):
+        try:
+            reply(answer=self._answers.rows(arguments, self._clock.now_ms()))
+        except ValueError as e:
+            reply(error=str(e))
 
     def _command_reload(self, arguments, reply):
         if self._reading is not None:
@@ -385,6 +408,7 @@ PERFORM = {
     events.Verify: Careofd._verify,
     events.Log: Careofd._log_line,
     events.Count: Careofd._count_one,
+    events.Changed: Careofd._changed,
     events.Moved: Careofd._moved,
     events.Answer: Careofd._answered,
     events.Save: Careofd._save,
@@ -407,10 +431,12 @@ FROM_TUNNELD = {
 COMMANDS = {
     "status": Careofd._command_status,
     "counters": Careofd._command_counters,
+    "roles": Careofd._command_roles,
+    "rows": Careofd._command_rows,
     "reload": Careofd._command_reload,
     "stop": Careofd._command_stop,
 }
-ROLE_COMMANDS = ("move", "revoke", "visitors")
+ROLE_COMMANDS = ("move", "revoke")
 
 
 def arguments_of(argv):

@@ -194,6 +194,7 @@ PERFORM = {
     events.Verify: Machine._verify,
     events.Log: Machine._log,
     events.Count: Machine._count,
+    events.Changed: lambda machine, action: None,  # nobody follows
     events.Moved: Machine._moved,
     events.Answer: Machine._answer,
     events.Save: Machine._save,

@@ -145,6 +145,46 @@ def test_a_client_that_dies_takes_nobody_along():
     assert world.ask(b'{"command": "control"}\n') == [{"answer": {"name": "control"}}]
 
 
+def test_a_follower_is_told_of_changes_of_its_tables_only():
+    world = World()
+    follower, other = world.connect(), world.connect()
+    assert not world.server.is_followed("bindings")
+    assert world.ask(b'{"command": "follow", "arguments": ["bindings"]}\n', follower) == [
+        {"answer": "following"}
+    ]
+    assert world.server.is_followed("bindings") and not world.server.is_followed("visitors")
+    world.server.publish("bindings", {"rows": [1]})
+    world.server.publish("visitors", {"rows": [2]})
+    assert [json.loads(octets) for octets in follower.sent] == [{"change": {"rows": [1]}}]
+    assert other.sent == []
+    follower.sent = []
+    assert world.ask(b'{"command": "control"}\n', follower) == [{"answer": {"name": "control"}}]
+
+
+def test_what_cannot_be_followed_is_refused():
+    world = World()
+    for arguments in (b"[]", b'["status"]', b'["bindings", "status"]'):
+        [reply] = world.ask(b'{"command": "follow", "arguments": ' + arguments + b"}\n")
+        assert "bindings, visitors, agents, registrations" in reply["error"]
+    assert world.asked == []
+
+
+def test_a_follower_that_does_not_read_is_dropped_and_the_others_go_on():
+    world = World()
+    slow, quick = world.connect(), world.connect()
+    for client in (slow, quick):
+        world.ask(b'{"command": "follow", "arguments": ["bindings"]}\n', client)
+    slow.full = True
+    for number in range(commands.FOLLOWED_MAX // 500 + 1):
+        world.server.publish("bindings", {"rows": ["x" * 500, number]})
+    assert slow.closed and world.counts["status_slow_reader"] == 1
+    assert not quick.closed and len(quick.sent) == commands.FOLLOWED_MAX // 500 + 1
+    assert world.server.is_followed("bindings")
+    quick.incoming.append(b"")
+    world.loop.readable(quick)
+    assert not world.server.is_followed("bindings")
+
+
 if __name__ == "__main__":
     from runner import main
 

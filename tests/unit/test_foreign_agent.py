@@ -81,6 +81,7 @@ class Foreign:
             self.keys.add_key(section.name, section.algorithm, section.key)
         self.to_node, self.to_agent, self.held, self.counts = [], [], {}, {}
         self.saved, self.others = {}, []
+        self.changed = {}  # (table, key) -> how often
         self._serial = 0
         self.tell(events.WallClock(UNIX_MS), now_ms)
         for name, value in (saved or {}).items():
@@ -116,6 +117,8 @@ class Foreign:
             self.held.pop(action.key, None)
         elif isinstance(action, events.Count):
             self.counts[action.name] = self.counts.get(action.name, 0) + 1
+        elif isinstance(action, events.Changed):
+            self.changed[action] = self.changed.get(action, 0) + 1
         elif isinstance(action, events.Save):
             self.saved[action.name] = action.value
         else:

@@ -15,6 +15,7 @@ from ..limits import (
     INITIAL_INTERVAL_MS,
 )
 from ..proto.challenges import Challenges
+from ..wire import ipv4
 from ..wire import router_discovery as discovery
 from ..wire.link import ETHERTYPE_IPV4
 from .allowance import Allowance
@@ -93,7 +94,8 @@ class Advertiser:
             return []
         if not self._allowance.take(now_ms):
             return [Count("solicitation_limited")]
-        return [Count("solicitation")] + self.to_node(link_address, source, 0)
+        answer = self.to_node(link_address, source, 0)
+        return [Count("solicitation")] + answer + ([Count("advertisement_solicited")] if answer else [])
 
     def to_node(self, link_address, address, more_flags):
         """To one node, with a challenge that it has not used (RFC 4721 2.1)."""
@@ -123,6 +125,19 @@ class Advertiser:
         )
         packet = discovery.pack_packet(self.address, destination, message)
         return [SendFrame(self.number, link_address, ETHERTYPE_IPV4, packet), Count("advertisement_sent")]
+
+    def row(self):
+        """All of it, for `careof agents` and RFC 2006's maAdvConfigTable."""
+        offer = self._offer(self)
+        flags, lifetime_s, care_of = offer if offer is not None else (0, 0, ())
+        row = self.snapshot()
+        row["address"] = ipv4.address_text(self.address) if self.address else None
+        row["flags"], row["lifetime_max_s"] = flags, lifetime_s
+        row["care_of"] = [ipv4.address_text(address) for address in care_of]
+        row["interval_ms"] = self.settings.interval_ms
+        row["prefix_lengths"] = bool(self.settings.prefix_lengths)
+        row["lifetime_ms"] = LIFETIME_INTERVALS * self.settings.interval_ms
+        return row
 
     def snapshot(self):
         return {

@@ -19,7 +19,7 @@ from ..limits import (
 from ..proto.bindings import Binding, Wish
 from ..proto.pool import spread
 from .events import Count, Log, Save
-from .home_requests import Revocable
+from .home_requests import AskedFor, Revocable
 from .nodes import key_of
 
 
@@ -129,7 +129,9 @@ class AgentState:
             expires_ms = None if infinite else b.expires_ms + self.unix_offset_ms
             number = self._agent.paths.number_of(b)
             end = [b.kind, b.peer.hex(), b.port, b.reverse]
-            bindings.append([b.care_of.hex(), b.spi, end, expires_ms, number, _revocable_row(b.revocable)])
+            asked = None if b.asked is None else [b.asked[0].hex()] + list(b.asked[1:])
+            kept = [b.care_of.hex(), b.spi, end, expires_ms, number, _revocable_row(b.revocable), asked]
+            bindings.append(kept)
         routed = None
         if node.routed != node.networks:
             routed = [[address.hex(), length] for address, length in node.routed]
@@ -145,10 +147,12 @@ class AgentState:
 
     def _restore_bindings(self, node, bindings, now_ms):
         lifetime_max_ms = self._agent.bindings.lifetime_max_s * 1000
-        for care_of, spi, (kind, peer, port, reverse), expires_ms, number, revocable in bindings:
+        for care_of, spi, (kind, peer, port, reverse), expires_ms, number, revocable, asked in bindings:
             wish = Wish(bytes.fromhex(care_of), spi, 0, False, kind, bytes.fromhex(peer), port, reverse)
             binding = Binding(wish)
             binding.revocable = self._restore_revocable(revocable)
+            if asked is not None:
+                binding.asked = AskedFor(bytes.fromhex(asked[0]), *asked[1:])
             # A wall clock that was set back in between must not prolong anything.
             left_ms = LIFETIME_INFINITE_S * 1000
             if expires_ms is not None:

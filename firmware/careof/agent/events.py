@@ -5,8 +5,14 @@ clock's, in ms; wall-clock time comes as an offset (WallClock) so that a run can
 (and the simulator, a second main) turns actions into messages and timers. Addresses are bytes of 4.
 
 A role is made with MobileRouter(RouterOptions, random) or HomeAgent(AgentOptions, random), where
-random(size) gives that many octets of good randomness. It has `name`, and `snapshot(now_ms)`: plain JSON
-values for status. Its first events are, in this order: WallClock; Restored for every value ever saved
+random(size) gives that many octets of good randomness. It has `name`, and for status, all plain JSON values:
+
+    snapshot(now_ms)                what `careof status` shows
+    facts(now_ms)                   what the MIB's scalars are made of, beside the counters (status.mib)
+    rows(table, after, now_ms)      (rows, after) of a table, in the order of their addresses as numbers: some
+                                    behind `after` (-1: from the first), and how to go on; None: that was all
+    rows_about(table, key, now_ms)  the rows that a Changed with this key is about
+ Its first events are, in this order: WallClock; Restored for every value ever saved
 under a name that begins with "<role.name>."; Start; then Link for each device and all the others.
 
 After careofd was restarted, tunneld still holds what it held. The client sends ReplayBegin, passes on
@@ -67,6 +73,10 @@ Authenticate = namedtuple("Authenticate", "token key data")  # key: the name of 
 Verify = namedtuple("Verify", "token key data authenticator")
 Log = namedtuple("Log", "level tag text")  # level: "error", "warning", "notice", "info", "debug"
 Count = namedtuple("Count", "name")  # one more under this name
+# Something of a table is another now: for who follows it (`careof bindings --follow`). key: what rows_about()
+# takes.
+Changed = namedtuple("Changed", "table key")
+REFUSED = Changed("registrations", None)  # the last refusal is another (agent.refusals)
 Moved = namedtuple("Moved", "role from_uplink to_uplink why")  # for status, hooks and the console
 Answer = namedtuple("Answer", "command value")  # the JSON value that answers a Command
 # Keep this plain JSON value over a restart (tmp + rename, off the hot path); None forgets the name.

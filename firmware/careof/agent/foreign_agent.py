@@ -15,7 +15,7 @@ agents are reached through a mobile router on this machine: the care-of address 
 keeps, and its moves are not seen by any visitor.
 """
 
-from ..limits import MIP_PORT, UPLINK_RETRY_MS
+from ..limits import MIP_PORT, STATUS_ROWS_MAX, UPLINK_RETRY_MS
 from ..proto import visiting
 from ..proto.revocation import Stamps
 from ..wire import ipv4, mip, mip_extensions, tunneld
@@ -23,13 +23,16 @@ from ..wire import router_discovery as discovery
 from ..wire.reader import Malformed
 from . import events
 from .advertiser import Advertiser
-from .events import Answer, Count, Hold, Log, Release, Settled, Stop
+from .events import REFUSED, Changed, Count, Hold, Log, Release, Settled, Stop
 from .foreign_peers import Peers
 from .foreign_replies import Replies
 from .foreign_requests import Requests
 from .foreign_revocation import Revocations
 from .foreign_state import ForeignState
+from .foreign_view import ForeignView
 from .questions import Questions
+from .reasons import why
+from .refusals import Refusals
 from .visitor_paths import TUN, VisitorPaths
 from .visitors import Visitors
 
@@ -52,6 +55,8 @@ class ForeignAgent:
         self.visitors = Visitors()
         self.questions = Questions()
         self.stamps = Stamps()
+        self.refusals = Refusals()
+        self.view = ForeignView(self)
         self.requests, self.replies, self.revocations = Requests(self), Replies(self), Revocations(self)
         self.advertisers = {}  # device -> Advertiser
         self._random = random
@@ -151,13 +156,20 @@ class ForeignAgent:
         try:
             received = mip.unpack(event.data)
         except Malformed as e:
-            return [Count("agent_malformed"), Log("debug", "agent", str(e))]
+            return [Count("agent_malformed"), Log("debug", "agent", "%s: %s" % (why("agent_malformed"), e))]
         rule = MESSAGES.get(type(received.message))
         if rule is None:
             return [Count("agent_not_for_us")]
         if self.peers.of(event.source) is None:
-            return [Count("agent_unknown_peer")]
+            return self._discarded("agent_unknown_peer", event, now_ms)
         return rule(self, received, event, now_ms)
+
+    def _discarded(self, name, event, now_ms):
+        """Refused without a word."""
+        source = ipv4.address_text(event.source)
+        self.refusals.note(now_ms, name, source, event.source)
+        text = "from %s: %s" % (source, why(name))
+        return [Count(name), Log("debug", "agent", text), REFUSED]
 
     def _verified(self, event, now_ms):
         return self.questions.verified(event, now_ms)
@@ -165,10 +177,11 @@ class ForeignAgent:
     def _authenticated(self, event, now_ms):
         return self.questions.authenticated(event, now_ms)
 
-    def forget(self, visitor, why, now_ms):
+    def forget(self, visitor, reason, now_ms):
         """The visitor is one no more."""
         self.visitors.remove(visitor)
-        actions = [Log("info", "visitor", "%s gone: %s" % (visitor.text(), why))]
+        actions = [Log("info", "visitor", "%s gone: %s" % (visitor.text(), reason))]
+        actions.append(Changed("visitors", visitor.home_address))
         return actions + self.paths.forget(visitor) + self.touched(now_ms) + self.room_changed(now_ms)
 
     def touched(self, now_ms):
@@ -326,9 +339,6 @@ class ForeignAgent:
             return self._state.flush(now_ms) + [Stop()]
         if event.name == "revoke":
             return self.revocations.commanded(event, now_ms)
-        if event.name == "visitors":
-            rows = [visitor.snapshot(now_ms) for visitor in self.visitors]
-            return [Answer("visitors", {"role": self.name, "visitors": rows})]
         return []
 
     def snapshot(self, now_ms):
@@ -340,8 +350,18 @@ class ForeignAgent:
             "links": [advertiser.snapshot() for advertiser in self.advertisers.values()],
             "visiting": len(self.visitors),
             "pending": len(self.visitors.pending),
-            "visitors": [visitor.snapshot(now_ms) for visitor in self.visitors],
+            "visitors": [v.snapshot(now_ms) for v in self.visitors.behind(-1, STATUS_ROWS_MAX)],
+            "last_refusal": self.refusals.last_row(now_ms),
         }
+
+    def facts(self, now_ms):
+        return self.view.facts(now_ms)
+
+    def rows(self, table, after, now_ms):
+        return self.view.rows(table, after, now_ms)
+
+    def rows_about(self, table, key, now_ms):
+        return self.view.rows_about(table, key, now_ms)
 
 
 MESSAGES = {

@@ -33,6 +33,14 @@ class Peers:
         """The Peer at that address, or None: it is not served."""
         return self._peers.get(home_agent, self._any)
 
+    def all(self):
+        """Those that are configured."""
+        return list(self._peers.values())
+
+    def visitor_rows(self):
+        """(home address or None, section) of each mobile node that shares an association with us."""
+        return [(key if len(key) == 4 else None, section) for key, section in self._visitors.items()]
+
     def visitor_association(self, home_address, nai):
         """The section that a mobile node shares with us, or None."""
         return self._visitors.get(home_address) or self._visitors.get(nai)

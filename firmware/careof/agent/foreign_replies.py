@@ -10,7 +10,8 @@ and the home agent is told by a revocation if it understands that.
 from ..proto import visiting
 from ..proto.kinds import kind_of, udp_kind_of
 from ..wire import ipv4, mip, mip_codes, mip_extensions
-from .events import Count, Log
+from .events import REFUSED, Changed, Count, Log
+from .reasons import why, why_code
 from .visitors import Visitor, name_of, text_of
 
 
@@ -25,17 +26,23 @@ class Replies:
         agent, reply = self._agent, received.message
         pending = agent.visitors.asked_by(reply, event.source)
         if pending is None:
-            return [Count("visitor_reply_not_awaited")]
+            name, home = "visitor_reply_not_awaited", ipv4.address_text(reply.home_address)
+            agent.refusals.note(now_ms, name, home, event.source, None, 0, reply.identification)
+            return [Count("visitor_reply"), Count(name), REFUSED]
+        return [Count("visitor_reply")] + self._awaited(pending, received, event, now_ms)
+
+    def _awaited(self, pending, received, event, now_ms):
+        agent = self._agent
         association = agent.peers.of(event.source).association
         if association is None:
             return self._genuine(pending, received, event, now_ms)
         proof = received.agent_authentication
         if type(proof) is not mip_extensions.ForeignHomeAuthentication or proof.spi != association.spi:
-            return self._forged(pending)
+            return self._forged(pending, received, now_ms)
 
         def then(genuine, now_ms):
             if not genuine:
-                return self._forged(pending)
+                return self._forged(pending, received, now_ms)
             if pending not in agent.visitors.pending:
                 return []  # the same reply twice, and the other copy was first
             return self._genuine(pending, received, event, now_ms)
@@ -43,12 +50,14 @@ class Replies:
         signed = received.agent_protected
         return agent.questions.verify(association.name, signed, proof.authenticator, then, now_ms)
 
-    @staticmethod
-    def _forged(pending):
+    def _forged(self, pending, received, now_ms):
         pending.forged_reply = True
-        source = ipv4.address_text(pending.verdict.home_agent)
-        text = "a reply of home agent %s without a genuine foreign-home authentication" % source
-        return [Count("visitor_reply_false_authenticator"), Log("warning", "security", text)]
+        name, source = "visitor_reply_false_authenticator", pending.verdict.home_agent
+        who, proof = "home agent " + ipv4.address_text(source), received.agent_authentication
+        spi, identification = 0 if proof is None else proof.spi, received.message.identification
+        self._agent.refusals.note(now_ms, name, who, source, None, spi, identification)
+        text = "%s: %s" % (who, why(name))
+        return [Count(name), Log("warning", "security", text), REFUSED]
 
     def timed_out(self, pending, now_ms):
         """No reply, or none that was genuine (3.7.1, 3.7.3.1)."""
@@ -69,16 +78,21 @@ class Replies:
             more, status = self._accepted(pending, received, event, now_ms)
             actions += more
         else:
-            text = "%s refused by its home agent: %s" % (
-                text_of(*name_of(pending.asked.received.message)),
-                mip_codes.describe_code(reply.code),
-            )
+            who = text_of(*name_of(pending.asked.received.message))
+            name = "visitor_reply_%d" % reply.code
+            agent.refusals.note(now_ms, name, who, pending.verdict.home_agent, reply.code)
+            actions.append(REFUSED)
+            text = "%s refused by its home agent: %s" % (who, why_code(reply.code))
             actions.append(Log("notice", "visitor", text))
         data = received.relayed if received.authentication is not None else mip.pack(reply)
         if status:
             actions += self._not_honoured(pending, received, now_ms)
             data += mip_extensions.pack_extension(mip_extensions.AgentError(status))
-            actions.append(Count("visitor_error_%d" % status))
+            name = "visitor_error_%d" % status
+            who = text_of(*name_of(pending.asked.received.message))
+            agent.refusals.note(now_ms, name, who, pending.verdict.home_agent, status)
+            text = "%s: its home agent's reply is not honoured: %s" % (who, why_code(status))
+            actions += [Count(name), Log("notice", "visitor", text), REFUSED]
         return actions + agent.requests.reply(pending.asked, data, now_ms)
 
     def _not_honoured(self, pending, received, now_ms):
@@ -119,6 +133,7 @@ class Replies:
         visitor.revocable = support if support is not None and signed else None
         agent.visitors.add(visitor)
         actions = agent.paths.changed(visitor, now_ms) + agent.touched(now_ms)
+        actions.append(Changed("visitors", visitor.home_address))
         if is_new:
             actions.append(Log("info", "visitor", visitor.text() + " registered"))
             actions += agent.room_changed(now_ms)

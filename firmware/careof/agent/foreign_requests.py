@@ -14,11 +14,12 @@ from ..crypt import ALGORITHMS
 from ..limits import DENIAL_GAP_MS, DENIED_MAX, MIP_PORT
 from ..proto import visiting
 from ..proto.challenges import FINE, STALE
-from ..wire import ipv4, mip, mip_codes, mip_extensions, udp
+from ..wire import ipv4, mip, mip_extensions, udp
 from ..wire import router_discovery as discovery
 from ..wire.link import ETHERTYPE_IPV4
 from ..wire.reader import Malformed
-from .events import Count, Log, Send, SendFrame
+from .events import REFUSED, Changed, Count, Log, Send, SendFrame
+from .reasons import why, why_code
 from .visitors import Pending, name_of, text_of
 
 # One request as it came: from which link and link-layer address, in which datagram. challenge: octets or
@@ -39,7 +40,10 @@ class Requests:
             datagram = udp.unpack(ipv4.unpack(frame.data))
             received = mip.unpack(datagram.data)
         except Malformed as e:
-            return [Count("visitor_malformed"), Log("debug", "visitor", str(e))]
+            return [
+                Count("visitor_malformed"),
+                Log("debug", "visitor", "%s: %s" % (why("visitor_malformed"), e)),
+            ]
         request = received.message
         if type(request) is not mip.RegistrationRequest:
             return [Count("visitor_not_a_request")]
@@ -47,8 +51,13 @@ class Requests:
         asked = Asked(advertiser, frame.link_address, datagram, received, challenge and challenge.value)
         if not self._for_us(asked):
             return []
+        return [Count("visitor_request")] + self._judge(asked, now_ms)
+
+    def _judge(self, asked, now_ms):
+        advertiser, datagram, received = asked.advertiser, asked.datagram, asked.received
+        request = received.message
         if not request.flags & mip.FLAG_D and self._has_revocation_support(received):
-            return [Count("visitor_revocation_support")]  # RFC 3543 4.2.1: silently
+            return self.discarded("visitor_revocation_support", asked, now_ms)  # RFC 3543 4.2.1: silently
         verdict = visiting.judge(received, datagram.ttl, self._agent.offer_to(advertiser))
         if not verdict.code and not self._is_served(request, verdict):
             verdict = visiting.Verdict(visiting.PROHIBITED, verdict.home_agent, verdict.encapsulating)
@@ -82,7 +91,8 @@ class Requests:
                 return self.deny(asked, code, now_ms)
         proof, signed = asked.received.agent_authentication, asked.received.agent_protected
         if asked.challenge is not None and proof is None and asked.received.aaa_authentication is None:
-            return [Count("visitor_challenge_not_authenticated")]  # RFC 4721 3.2: silently discarded
+            # RFC 4721 3.2: silently discarded
+            return self.discarded("visitor_challenge_not_authenticated", asked, now_ms)
         if association is None:
             return self._admitted(asked, verdict, now_ms)
         if type(proof) is not mip_extensions.MobileForeignAuthentication or proof.spi != association.spi:
@@ -97,9 +107,25 @@ class Requests:
         return self._agent.peers.visitor_association(*name_of(asked.received.message))
 
     def _forged(self, asked, now_ms):
+        name = "visitor_false_authenticator"
         text = "%s: no genuine mobile-foreign authentication" % text_of(*name_of(asked.received.message))
-        actions = [Count("visitor_false_authenticator"), Log("warning", "security", text)]
-        return actions + self.deny(asked, visiting.FAILED_AUTHENTICATION, now_ms)
+        self.note(name, asked, visiting.FAILED_AUTHENTICATION, now_ms)
+        actions = [Count(name), Log("warning", "security", text)]
+        return actions + self.deny(asked, visiting.FAILED_AUTHENTICATION, now_ms, noted=True)
+
+    # -- For who asks why
+
+    def note(self, name, asked, code, now_ms):
+        request, proof = asked.received.message, asked.received.agent_authentication
+        who, source = text_of(*name_of(request)), asked.datagram.source
+        spi = 0 if proof is None else proof.spi
+        self._agent.refusals.note(now_ms, name, who, source, code, spi, request.identification)
+
+    def discarded(self, name, asked, now_ms):
+        """Refused without a word, as the texts want it."""
+        self.note(name, asked, None, now_ms)
+        text = "%s: %s" % (text_of(*name_of(asked.received.message)), why(name))
+        return [Count(name), Log("info", "visitor", text), REFUSED]
 
     # -- To the home agent
 
@@ -113,7 +139,8 @@ class Requests:
         if asked.challenge is not None and asked.advertiser.challenges is not None:
             asked.advertiser.challenges.used(asked.link_address, asked.challenge)
         agent.visitors.asks(Pending(asked, verdict, now_ms))
-        return [Count("visitor_request_relayed")] + self._relay(asked, verdict, now_ms)
+        actions = [Count("visitor_request_relayed"), Changed("registrations", request.home_address)]
+        return actions + self._relay(asked, verdict, now_ms)
 
     def _relay(self, asked, verdict, now_ms):
         agent, request = self._agent, asked.received.message
@@ -138,13 +165,15 @@ class Requests:
 
     # -- Back to the mobile node
 
-    def deny(self, asked, code, now_ms):
+    def deny(self, asked, code, now_ms, noted=False):
         """Refuse (3.7.2.3); silent if this node was refused less than a second ago, or too many were."""
-        actions = [Count("visitor_denied_%d" % code)]
+        actions = [Count("visitor_denied_%d" % code), REFUSED]
+        if not noted:
+            self.note("visitor_denied_%d" % code, asked, code, now_ms)
         if not self._may_deny(asked.link_address, now_ms):
             return actions + [Count("visitor_denial_limited")]
         request = asked.received.message
-        text = "%s refused: %s" % (text_of(*name_of(request)), mip_codes.describe_code(code))
+        text = "%s refused: %s" % (text_of(*name_of(request)), why_code(code))
         lifetime_s = request.lifetime_s
         if code == visiting.LIFETIME_TOO_LONG:
             lifetime_s = self._agent.options.agent.lifetime_max_s

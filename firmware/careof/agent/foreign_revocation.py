@@ -9,7 +9,10 @@ from ..crypt import ALGORITHMS
 from ..limits import MIP_PORT
 from ..proto.revocation import Binding, Revoked, Revoking, acknowledge, after
 from ..wire import ipv4, mip, mip_extensions
-from .events import Answer, Count, Log, Send
+from .events import REFUSED, Answer, Count, Log, Send
+from .reasons import why
+
+FALSE = "revocation_false_authenticator"
 
 
 class Revocations:
@@ -39,33 +42,37 @@ class Revocations:
         association = self._agent.peers.of(event.source).association
         proof = received.agent_authentication
         if association is None or type(proof) is not mip_extensions.ForeignHomeAuthentication:
-            return [Count("revocation_not_authenticated")]  # 3.3: silently discarded
+            return self._refused("revocation_not_authenticated", received.message, event, now_ms)  # 3.3
         if proof.spi != association.spi:
-            return [Count("revocation_not_authenticated")]
+            return self._refused("revocation_not_authenticated", received.message, event, now_ms)
 
         def then(genuine, now_ms):
             if genuine:
                 return act(received.message, event, now_ms)
-            text = "a revocation message with a false authenticator from "
-            return [
-                Count("revocation_false_authenticator"),
-                Log("warning", "security", text + ipv4.address_text(event.source)),
-            ]
+            return self._refused(FALSE, received.message, event, now_ms, proof.spi)
 
         signed = received.agent_protected
         return self._agent.questions.verify(association.name, signed, proof.authenticator, then, now_ms)
+
+    def _refused(self, name, message, event, now_ms, spi=0):
+        """Without a word, but noted."""
+        source, home = ipv4.address_text(event.source), ipv4.address_text(message.home_address)
+        self._agent.refusals.note(now_ms, name, home, event.source, None, spi, message.identifier)
+        level, tag = ("warning", "security") if name == FALSE else ("info", "revocation")
+        text = "revocation of %s by %s: %s" % (home, source, why(name))
+        return [Count(name), Log(level, tag, text), REFUSED]
 
     def _revoked_by_peer(self, revocation, event, now_ms):
         agent = self._agent
         visitor = agent.visitors.find(revocation.home_address)
         if not revocation.flags & mip.REVOKED_BY_HOME_AGENT:
-            return [Count("revocation_reflected")]  # 3.5
+            return self._refused("revocation_reflected", revocation, event, now_ms)  # 3.5
         if visitor is None or not self._names(revocation, visitor):
             if self._revoked.has(revocation, now_ms):
                 return self._acknowledge(revocation, event, False, now_ms)
-            return [Count("revocation_of_nobody")]
+            return self._refused("revocation_of_nobody", revocation, event, now_ms)
         if visitor.revocable is None or not after(revocation.identifier, visitor.revocable.timestamp):
-            return [Count("revocation_stale")]
+            return self._refused("revocation_stale", revocation, event, now_ms)
         inform = bool(revocation.flags & mip.REVOCATION_INFORM) or not visitor.revocable.inform
         self._revoked.add(revocation, now_ms)
         actions = agent.forget(visitor, "revoked by its home agent", now_ms)

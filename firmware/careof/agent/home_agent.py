@@ -22,13 +22,16 @@ from ..wire import ipv4, mip, tunneld
 from ..wire.reader import Malformed
 from . import events
 from .agent_state import AgentState
-from .events import Count, Hold, Log, Release, Settled, Stop
+from .events import REFUSED, Changed, Count, Hold, Log, Release, Settled, Stop
 from .home_requests import Requests
 from .home_revocation import Revocations
+from .home_view import HomeView
 from .leases import Leases
 from .nodes import Nodes
 from .paths import AgentPaths, hold_deliver, release_deliver
 from .questions import Questions
+from .reasons import why
+from .refusals import Refusals
 
 
 class HomeAgent:
@@ -47,6 +50,8 @@ class HomeAgent:
         self.peers = peers_of(options)
         self.questions = Questions()
         self.stamps = Stamps()
+        self.refusals = Refusals()
+        self.view = HomeView(self)
         self.requests, self.revocations = Requests(self), Revocations(self)
         self.home_link = None
         if agent.home_device is not None:
@@ -80,10 +85,10 @@ class HomeAgent:
         try:
             received = mip.unpack(event.data)
         except Malformed as e:
-            return self.dropped("request_malformed", str(e), event)
+            return self.dropped("request_malformed", str(e), event, now_ms)
         rule = MESSAGES.get(type(received.message))
         if rule is None:
-            return self.dropped("not_a_request", "", event)
+            return self.dropped("not_a_request", "", event, now_ms)
         return rule(self, received, event, now_ms)
 
     def _verified(self, event, now_ms):
@@ -96,11 +101,14 @@ class HomeAgent:
         """Is it one of our home addresses?"""
         return self.nodes.find(address) is not None
 
-    @staticmethod
-    def dropped(name, why, event):
-        """Not worth an answer: counted, and told to whoever debugs."""
+    def dropped(self, name, detail, event, now_ms, request=None):
+        """Not worth an answer: counted, noted for who asks why, and told to whoever debugs."""
         source = ipv4.address_text(event.source)
-        return [Count(name), Log("debug", name, "from %s: %s" % (source, why) if why else "from " + source)]
+        who = "-" if request is None else ipv4.address_text(request.home_address)
+        identification = 0 if request is None else request.identification
+        self.refusals.note(now_ms, name, who, event.source, None, 0, identification)
+        text = "from %s: %s" % (source, why(name)) + (": " + detail if detail else "")
+        return [Count(name), Log("debug", name, text), REFUSED]
 
     # -- Bindings
 
@@ -135,6 +143,7 @@ class HomeAgent:
     def _ended(self, node, before, now_ms):
         self.touched(node, now_ms)
         actions = self.paths.changed(node, now_ms) + [Log("notice", "binding", node.describe())]
+        actions.append(Changed("bindings", node.home_address))
         if not node.bindings and before and self.home_link is not None:
             actions += self.home_link.bindings_changed(node, now_ms)
         return actions
@@ -142,6 +151,7 @@ class HomeAgent:
     def touched(self, node, now_ms):
         """Something of the node changed: it is saved before long."""
         self.leases.touched(node)
+        node.bound_or_not(now_ms)
         self._state.touched(node, now_ms)
 
     def own_addresses(self):
@@ -162,6 +172,7 @@ class HomeAgent:
         actions = self._ground()
         for node in self.nodes:
             if node.bindings:
+                node.bound_or_not(now_ms)
                 actions += self.paths.changed(node, now_ms)
         return actions + [Settled()]
 
@@ -192,6 +203,7 @@ class HomeAgent:
             if not node.bindings and self.home_link is not None:
                 actions += self.home_link.bindings_changed(node, now_ms)
             actions += [Count("binding_expired"), Log("notice", "binding", node.describe() + " (expired)")]
+            actions.append(Changed("bindings", node.home_address))
             self.touched(node, now_ms)
         if self._sweep_ms is not None:
             actions += self._sweep(now_ms)
@@ -260,7 +272,7 @@ class HomeAgent:
         """Bindings made with associations that it has no more end."""
         ended = self.bindings.drop_others(node, node.associations)
         self.touched(node, now_ms)
-        return self.paths.changed(node, now_ms) if ended else []
+        return self.paths.changed(node, now_ms) + [Changed("bindings", node.home_address)] if ended else []
 
     def _node_gone(self, node, now_ms):
         """The configuration has it, or its home address, no more."""
@@ -269,6 +281,8 @@ class HomeAgent:
         for binding in ended:
             actions += self.revocations.ended(node, binding, True, now_ms)
         actions += self.paths.forget(node)
+        if ended:
+            actions.append(Changed("bindings", node.home_address))
         if ended and self.home_link is not None:
             actions += self.home_link.bindings_changed(node, now_ms)
         self._state.forget(node, now_ms)
@@ -306,7 +320,17 @@ class HomeAgent:
             if self.leases.pool.size
             else None,
             "bound": rows[:STATUS_ROWS_MAX],
+            "last_refusal": self.refusals.last_row(now_ms),
         }
+
+    def facts(self, now_ms):
+        return self.view.facts(now_ms)
+
+    def rows(self, table, after, now_ms):
+        return self.view.rows(table, after, now_ms)
+
+    def rows_about(self, table, key, now_ms):
+        return self.view.rows_about(table, key, now_ms)
 
     def _refused(self, event, now_ms):
         """Our address may not be there yet, when the machine has only just started: try again."""

@@ -59,6 +59,7 @@ class HomeLink:
             elif self._link_address is not None and self._is_away(home_address) == (of_node is None):
                 arp = link.gratuitous_arp(of_node or self._link_address, home_address)
                 actions.append(SendFrame(self._number, link.EVERYONE, link.ETHERTYPE_ARP, arp))
+                actions.append(Count("gratuitous_arp_sent"))
                 if left > 1:
                     again.append((now_ms + GRATUITOUS_GAP_MS, home_address, of_node, left - 1))
         self._arps = again
@@ -162,6 +163,7 @@ class HomeLink:
         actions = [
             Hold(deliver, tunneld.SetDeliver(node.home_address, 32)),
             Hold(proxy, tunneld.SetProxy(self.device, node.home_address)),
+            Count("proxy_set"),
         ]
         return actions + self.due(now_ms)
 

@@ -18,8 +18,9 @@ from ..proto import admission, networks, policy
 from ..proto.bindings import NO_ROOM, Wish
 from ..wire import ipv4, mip, mip_codes, mip_extensions
 from .allowance import Allowance
-from .events import Count, Log, Send
+from .events import REFUSED, Changed, Count, Log, Send
 from .home_words import REDIRECTED, beside, redirection
+from .reasons import why, why_code
 
 AUTHENTICATION_FAILED, AGENT_AUTHENTICATION_FAILED, IDENTIFICATION_MISMATCH = 131, 132, 133
 
@@ -27,6 +28,11 @@ AUTHENTICATION_FAILED, AGENT_AUTHENTICATION_FAILED, IDENTIFICATION_MISMATCH = 13
 Asked = namedtuple("Asked", "received source port node association peer")
 # What a binding's end and we agreed on about revocation: where to, and whose key (peer as above).
 Revocable = namedtuple("Revocable", "inform timestamp address port peer")
+# How a binding was asked for, for who looks at it from outside.
+AskedFor = namedtuple("AskedFor", "source flags identification lifetime_s")
+
+
+COUNT_REPLY = {code: Count("reply_%d" % code) for code in (0, 1)}  # made once: every renewal has one
 
 
 class Requests:
@@ -37,15 +43,19 @@ class Requests:
         self._allowance = Allowance(REFUSALS_PER_S)
 
     def arrived(self, received, event, now_ms):
+        actions = self._arrived(received, event, now_ms)
+        return actions if received.message.lifetime_s else actions + [Count("request_deregister")]
+
+    def _arrived(self, received, event, now_ms):
         agent, message, proof = self._agent, received.message, received.authentication
         node = agent.nodes.asking(message)
         if node is None:
-            return agent.dropped("request_unknown_node", "", event)
+            return agent.dropped("request_unknown_node", "", event, now_ms, message)
         if proof is None:
-            return agent.dropped("request_not_authenticated", "", event)
+            return agent.dropped("request_not_authenticated", "", event, now_ms, message)
         association = node.associations.get(proof.spi)
         if association is None:
-            return agent.dropped("request_unknown_spi", "SPI %d" % proof.spi, event)
+            return agent.dropped("request_unknown_spi", "SPI %d" % proof.spi, event, now_ms, message)
         peer = agent.peers.get(event.source)
         if message.flags & mip.FLAG_D and received.agent_authentication is None:
             peer = None  # the node itself, by an address of its own behind the same NAT as an agent
@@ -114,9 +124,13 @@ class Requests:
             actions += more
         identification = asked.association.took(request, asked.source, asked.port, code)
         agent.touched(node, now_ms)
-        if not mip_codes.accepts(code):
-            actions.append(Log("notice", "refused", "%s: %s" % (node.text, mip_codes.describe_code(code))))
-        actions.append(Count("reply_%d" % code))
+        if mip_codes.accepts(code):
+            node.served().granted(now_ms)
+        else:
+            node.served().refused(code, now_ms)
+            actions += self._note(asked, "reply_%d" % code, code, now_ms)
+            actions.append(Log("notice", "refused", "%s: %s" % (node.text, why_code(code))))
+        actions.append(COUNT_REPLY.get(code) or Count("reply_%d" % code))
         return actions + self._reply(asked, code, lifetime_s, identification, verdict, now_ms)
 
     def _admit(self, asked, verdict, wanted, now_ms):
@@ -153,9 +167,10 @@ class Requests:
         if outcome.code == admission.ACCEPTED:
             if request.lifetime_s:
                 node.routed = wanted.routed
-                self._note_revocable(asked, wish)
+                self._note_binding(asked, wish, outcome.lifetime_s)
             if outcome.changed:
-                actions = agent.paths.changed(node, now_ms)
+                actions.append(Changed("bindings", node.home_address))
+                actions += agent.paths.changed(node, now_ms)
                 actions.append(Log("info", "binding", node.describe()))
             else:
                 actions = agent.paths.renewed(node, now_ms)
@@ -172,11 +187,14 @@ class Requests:
         lifetime_s = min(asked.received.message.lifetime_s, self._agent.bindings.lifetime_max_s)
         return min(lifetime_s, asked.node.policy.lifetime_max_s)
 
-    def _note_revocable(self, asked, wish):
-        """RFC 3543 3.2: both sides said it, under an authentication that the other can check."""
+    def _note_binding(self, asked, wish, lifetime_s):
+        """How it was asked for; and if it is revocable: both sides said so, under an authentication that the
+        other can check (RFC 3543 3.2)."""
         support, peer = self._revocation_support(asked)
+        request = asked.received.message
         for binding in asked.node.bindings:
             if binding.is_meant_by(wish):
+                binding.asked = AskedFor(asked.source, request.flags, request.identification, lifetime_s)
                 binding.revocable = None
                 if support is not None:
                     binding.revocable = Revocable(
@@ -217,24 +235,42 @@ class Requests:
     # -- Refusals
 
     def _forged(self, asked, code, now_ms):
-        actions = [Count("request_false_authenticator")]
+        name = "request_false_authenticator"
+        actions = [Count(name)] + self._note(asked, name, code, now_ms)
         if self._allowance.take(now_ms):
-            text = "%s: false authenticator from %s" % (asked.node.text, ipv4.address_text(asked.source))
+            source = ipv4.address_text(asked.source)
+            text = "%s: false authenticator from %s: %s" % (asked.node.text, source, why_code(code))
             actions.append(Log("warning", "security", text))
             actions += self._refuse(asked, code, asked.received.message.identification, now_ms)
         return actions
 
     def _stale(self, asked, now_ms, unix_ms):
         actions = [Count("request_stale")]
+        actions += self._note(asked, "request_stale", IDENTIFICATION_MISMATCH, now_ms)
         association = asked.association
         if association.may_refuse(now_ms):
-            actions.append(Log("notice", "security", asked.node.text + ": identification does not fit"))
+            text = "%s: identification does not fit: %s" % (asked.node.text, why("request_stale"))
+            actions.append(Log("notice", "security", text))
             identification = association.guard.mismatch(asked.received.message.identification, unix_ms)
             actions += self._refuse(asked, IDENTIFICATION_MISMATCH, identification, now_ms)
         return actions
 
+    def _note(self, asked, name, code, now_ms):
+        """For who asks why; SPI of what was false, or of the node's authentication (RFC 2006)."""
+        request, received = asked.received.message, asked.received
+        proof = received.authentication
+        if code == AGENT_AUTHENTICATION_FAILED:
+            proof = received.agent_authentication
+        spi = 0 if proof is None else proof.spi
+        who = "%s %s" % (asked.node.name, asked.node.text)
+        refusals = self._agent.refusals
+        refusals.note(now_ms, name, who, asked.source, code, spi, request.identification)
+        return [REFUSED]
+
     def _refuse(self, asked, code, identification, now_ms):
-        return self._reply(asked, code, 0, identification, admission.refusal(code), now_ms)
+        asked.node.served().refused(code, now_ms)
+        reply = self._reply(asked, code, 0, identification, admission.refusal(code), now_ms)
+        return [Count("reply_%d" % code)] + reply
 
     # -- The reply
 
@@ -255,7 +291,8 @@ class Requests:
                 whole += mip_extensions.pack_extension(extension)
             return self._sign_for_agent(asked, whole, now_ms)
 
-        return agent.questions.sign(association.key, data, then, now_ms)
+        signing = agent.questions.sign(association.key, data, then, now_ms)
+        return signing if request.lifetime_s else [Count("reply_deregister")] + signing
 
     def _reply_extensions(self, asked, code, verdict, now_ms):
         """What stands before and behind the node's authentication."""

@@ -9,7 +9,10 @@ node be told: not if it moved, it knows.
 from ..crypt import ALGORITHMS
 from ..proto.revocation import Binding, Revoked, Revoking, acknowledge, after
 from ..wire import ipv4, mip, mip_extensions
-from .events import Answer, Count, Log, Send
+from .events import REFUSED, Answer, Count, Log, Send
+from .reasons import why
+
+FALSE = "revocation_false_authenticator"
 
 
 class Revocations:
@@ -95,7 +98,7 @@ class Revocations:
         """A foreign agent revokes. A co-located node deregisters instead (4.2)."""
         peer = self._agent.peers.get(event.source)
         if peer is None:
-            return [Count("revocation_not_authenticated")]
+            return self._refused("revocation_not_authenticated", received.message, event, now_ms)
 
         def act(now_ms):
             return self._believed(received.message, event, peer, now_ms)
@@ -111,20 +114,27 @@ class Revocations:
             key, spi, kind = association.key, association.spi, mip_extensions.MobileHomeAuthentication
             proof, signed = received.authentication, received.protected
         if type(proof) is not kind or proof.spi != spi:
-            return [Count("revocation_not_authenticated")]  # 3.3: silently discarded
+            return self._refused("revocation_not_authenticated", received.message, event, now_ms)  # 3.3
 
         def then(genuine, now_ms):
             if genuine:
                 return act(now_ms)
-            text = "a revocation message with a false authenticator from " + ipv4.address_text(event.source)
-            return [Count("revocation_false_authenticator"), Log("warning", "security", text)]
+            return self._refused(FALSE, received.message, event, now_ms, proof.spi)
 
         return self._agent.questions.verify(key, signed, proof.authenticator, then, now_ms)
+
+    def _refused(self, name, message, event, now_ms, spi=0):
+        """Without a word, but noted."""
+        source, home = ipv4.address_text(event.source), ipv4.address_text(message.home_address)
+        self._agent.refusals.note(now_ms, name, home, event.source, None, spi, message.identifier)
+        level, tag = ("warning", "security") if name == FALSE else ("info", "revocation")
+        text = "revocation of %s by %s: %s" % (home, source, why(name))
+        return [Count(name), Log(level, tag, text), REFUSED]
 
     def _believed(self, revocation, event, peer, now_ms):
         agent = self._agent
         if revocation.flags & mip.REVOKED_BY_HOME_AGENT:
-            return [Count("revocation_reflected")]  # 3.5
+            return self._refused("revocation_reflected", revocation, event, now_ms)  # 3.5
         node = agent.nodes.find(revocation.home_address)
         found = None
         if node is not None and revocation.home_domain == agent.agent.address:
@@ -134,9 +144,9 @@ class Revocations:
         if found is None:
             if self._revoked.has(revocation, now_ms):
                 return self._acknowledge(revocation, event, peer, now_ms)
-            return [Count("revocation_of_nobody")]
+            return self._refused("revocation_of_nobody", revocation, event, now_ms)
         if found.revocable.peer is not peer or not after(revocation.identifier, found.revocable.timestamp):
-            return [Count("revocation_stale")]
+            return self._refused("revocation_stale", revocation, event, now_ms)
         self._revoked.add(revocation, now_ms)
         actions = [Count("revocation_taken")] + agent.drop_binding(node, found, now_ms)
         return actions + self._acknowledge(revocation, event, peer, now_ms)

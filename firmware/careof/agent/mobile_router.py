@@ -31,6 +31,7 @@ from ..wire import tunneld
 from . import events
 from .events import Count, Log, Settled, Stop
 from .questions import ROUTERS_FIRST_TOKEN, Questions
+from .refusals import Refusals
 from .router_change import reconfigure
 from .router_commands import COMMANDS
 from .router_moves import Moves
@@ -39,6 +40,7 @@ from .router_paths import RouterPaths
 from .router_requests import Requests
 from .router_revocation import Revocations
 from .router_state import RouterState
+from .router_tables import RouterTables
 from .router_view import snapshot
 from .router_visiting import Visiting
 from .router_watch import Watch
@@ -55,6 +57,8 @@ class MobileRouter:
         self._random = random
         self.name = "mobile_router-" + self.router.name
         self.uplinks = []
+        self.refusals = Refusals()
+        self.tables = RouterTables(self)
         self.paths = RouterPaths(self.router)
         self.requests = Requests(options, random, self._came_of_request)
         self.moves = Moves(self)
@@ -405,6 +409,15 @@ class MobileRouter:
     def snapshot(self, now_ms):
         """What `careof status` shows of this role: plain JSON values."""
         return snapshot(self, now_ms)
+
+    def facts(self, now_ms):
+        return self.tables.facts(now_ms)
+
+    def rows(self, table, after, now_ms):
+        return self.tables.rows(table, after, now_ms)
+
+    def rows_about(self, table, key, now_ms):
+        return self.tables.rows_about(table, key, now_ms)
 
 
 RULES = {

@@ -30,6 +30,7 @@ class AgentAssociation:
     __slots__ = (
         "_last_end",
         "_refused_ms",
+        "algorithm",
         "authenticator_size",
         "guard",
         "key",
@@ -40,6 +41,7 @@ class AgentAssociation:
 
     def __init__(self, section, random):
         self.key, self.spi, self.replay = section.name, section.spi, section.replay
+        self.algorithm = section.algorithm
         self.authenticator_size = ALGORITHMS[section.algorithm].authenticator_size
         self.guard = GUARDS[section.replay](random)
         self.last_code = 0  # of the last request that was let in
@@ -68,10 +70,38 @@ RowSection = namedtuple("RowSection", "name home_address nai mobile_network redi
 RowAssociation = namedtuple("RowAssociation", "name spi algorithm replay")
 
 
+class Served:
+    """What was granted and refused to one node (RFC 2006 haCounterTable)."""
+
+    __slots__ = ("accepted", "accepted_ms", "denied", "denied_code", "denied_ms", "service_ms", "since_ms")
+
+    def __init__(self):
+        self.accepted = self.denied = self.service_ms = 0
+        self.accepted_ms = self.denied_ms = self.denied_code = None
+        self.since_ms = None  # since when it has a binding; None: it has none
+
+    def granted(self, now_ms):
+        self.accepted += 1
+        self.accepted_ms = now_ms
+
+    def refused(self, code, now_ms):
+        self.denied += 1
+        self.denied_ms, self.denied_code = now_ms, code
+
+    def is_bound(self, bound, now_ms):
+        if bound != (self.since_ms is not None):
+            self.service_ms += 0 if bound else now_ms - self.since_ms
+            self.since_ms = now_ms if bound else None
+
+    def service_s(self, now_ms):
+        return (self.service_ms + (0 if self.since_ms is None else now_ms - self.since_ms)) // 1000
+
+
 class AgentNode:
     """One mobile node, its bindings, and what tunneld holds for it (agent.paths)."""
 
     __slots__ = (
+        "_served",
         "associations",
         "bindings",
         "delivered",
@@ -100,6 +130,7 @@ class AgentNode:
         self.bindings = []
         self.uses = []
         self.on_demand = self.delivered = ()  # agent.paths
+        self._served = None
         self.says(section)
         self.takes(section.home_address)
 
@@ -114,26 +145,41 @@ class AgentNode:
         self.home_address = home_address
         self.text = ipv4.address_text(home_address) if home_address is not None else self.nai.decode()
 
+    def served(self):
+        """Its counts; those of who never asked take no room."""
+        if self._served is None:
+            self._served = Served()
+        return self._served
+
+    def bound_or_not(self, now_ms):
+        """Its bindings may be others: for the time that it is served."""
+        if self.bindings or self._served is not None:
+            self.served().is_bound(bool(self.bindings), now_ms)
+
     def prefixes(self):
         """What is delivered to the node: its home address, if that is its own, and the networks behind it."""
         return self.networks if self.leases else ((self.home_address, 32),) + self.networks
 
     def snapshot(self, now_ms):
         """Its bindings for status, one row each."""
-        return [
-            {
-                "node": self.name,
-                "home_address": self.text,
-                "nai": None if self.nai is None else self.nai.decode(),
-                "care_of": ipv4.address_text(b.care_of),
-                "tunnel": NAMES[b.kind],
-                "peer": "%s:%d" % (ipv4.address_text(b.peer), b.port)
-                if b.port
-                else ipv4.address_text(b.peer),
-                "lifetime_left_s": None if b.never_expires() else b.left_s(now_ms),
-            }
-            for b in self.bindings
-        ]
+        return [self._row(binding, now_ms) for binding in self.bindings]
+
+    def _row(self, b, now_ms):
+        peer = ipv4.address_text(b.peer)
+        row = {
+            "node": self.name,
+            "home_address": self.text,
+            "nai": None if self.nai is None else self.nai.decode(),
+            "care_of": ipv4.address_text(b.care_of),
+            "tunnel": NAMES[b.kind],
+            "peer": "%s:%d" % (peer, b.port) if b.port else peer,
+            "lifetime_left_s": None if b.never_expires() else b.left_s(now_ms),
+        }
+        if b.asked is not None:
+            row["source"] = ipv4.address_text(b.asked.source)
+            row["flags"], row["identification"] = b.asked.flags, b.asked.identification
+            row["lifetime_s"] = b.asked.lifetime_s
+        return row
 
     def describe(self):
         """For a log line: where the node is."""
@@ -148,7 +194,7 @@ def key_of(node):
     return "@" + node.nai if node.home_address is None else node.home_address.hex()
 
 
-def _number(address):
+def number_of(address):
     """A key that spreads: MicroPython hashes the octets of one network's addresses to few values."""
     return int.from_bytes(address, "big")
 
@@ -159,16 +205,17 @@ class Nodes:
     def __init__(self, options, random):
         self._random = random
         self._nodes = {}  # those of sections, by key_of()
-        self._by_address = {}  # by _number(home address), of those that have one
+        self._by_address = {}  # by number_of(home address), of those that have one
+        self._order = []  # numbers of these and of those that are kept, sorted
         self._by_name = {}  # by NAI
-        self._kept = {}  # by _number(home address): those of the table that proved who they are
+        self._kept = {}  # by number_of(home address): those of the table that proved who they are
         self._unswept = []  # numbers of these, whom the last configuration has not been carried out for
         self._generation = 0
         self.configure(options)
 
     def find(self, home_address):
         """The node as it is configured now, or None. One of the table is not kept by being found."""
-        number = _number(home_address)
+        number = number_of(home_address)
         node = self._by_address.get(number)
         if node is not None:
             return node
@@ -176,6 +223,33 @@ class Nodes:
         if node is not None and node.generation == self._generation:
             return node
         return self._looked_up(number, home_address, node) if self._table is not None else None
+
+    def behind(self, after, at_most):
+        """The next nodes that are here, in the order of their home addresses, behind that number."""
+        at = self._place(after + 1)
+        numbers = self._order[at : at + at_most]
+        return [self._by_address.get(number) or self._kept[number] for number in numbers]
+
+    def _place(self, number):
+        """Where a number stands in the order, or would."""
+        low, high = 0, len(self._order)
+        while low < high:
+            middle = (low + high) // 2
+            if self._order[middle] < number:
+                low = middle + 1
+            else:
+                high = middle
+        return low
+
+    def _ordered(self, number):
+        """It is here now, or is not any more: the order follows."""
+        at = self._place(number)
+        stands = at < len(self._order) and self._order[at] == number
+        if number in self._by_address or number in self._kept:
+            if not stands:
+                self._order.insert(at, number)
+        elif stands:
+            del self._order[at]
 
     def named(self, nai):
         """The node with that NAI, as octets."""
@@ -200,15 +274,23 @@ class Nodes:
     def keep(self, node):
         """It has proved who it is."""
         if node.generation:
-            self._kept[_number(node.home_address)] = node
+            number = number_of(node.home_address)
+            is_new = number not in self._kept
+            self._kept[number] = node
+            if is_new:
+                self._ordered(number)
 
     def readdress(self, node, home_address):
         """Give a node a home address of the pool, or take it (None)."""
         if node.home_address is not None and self.find(node.home_address) is node:
-            del self._by_address[_number(node.home_address)]
+            number = number_of(node.home_address)
+            del self._by_address[number]
+            self._ordered(number)
         node.takes(home_address)
         if home_address is not None:
-            self._by_address[_number(home_address)] = node
+            number = number_of(home_address)
+            self._by_address[number] = node
+            self._ordered(number)
 
     def __iter__(self):
         """Those of sections, and of the table those that are kept."""
@@ -245,13 +327,14 @@ class Nodes:
             node.policy = policy.ANYTHING if section.group is None else self._policies[section.group]
             self._nodes[key_of(section)] = node
             if not node.leases:
-                self._by_address[_number(node.home_address)] = node
+                self._by_address[number_of(node.home_address)] = node
             if node.nai is not None:
                 self._by_name[node.nai] = node
             self._associate(node, [options.associations[name] for name in section.association])
         for node in self._nodes.values():
             if node.leases and node.home_address is not None:
-                self._by_address.setdefault(_number(node.home_address), node)
+                self._by_address.setdefault(number_of(node.home_address), node)
+        self._order = sorted(set(self._by_address) | set(self._kept))
         return list(gone.values()), moved
 
     # -- The table
@@ -272,6 +355,7 @@ class Nodes:
             row = self._table.row(number) if self._table is not None else None
             if row is None or number in self._by_address:
                 del self._kept[number]
+                self._ordered(number)
                 swept.append((node, None))
                 continue
             before, networks = node.routed, row[2]

@@ -14,6 +14,9 @@ class Questions:
         self._first_token = first_token
         self._token = 0
 
+    def __len__(self):
+        return len(self._open)
+
     def verify(self, key, data, authenticator, then, now_ms):
         """Is this the authenticator of those octets?"""
         token = self._ask(then, now_ms)

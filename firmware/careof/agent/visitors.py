@@ -16,6 +16,10 @@ from ..wire.tunneld import FOREVER_S
 _NEVER_MS = 1 << 62
 
 
+def number_of(address):
+    return int.from_bytes(address, "big")
+
+
 def name_of(request):
     """Who a request or reply is about: (home address, NAI or b"")."""
     nai = mip_extensions.find(request.extensions, mip_extensions.Nai)
@@ -57,14 +61,17 @@ class Visitor:
         "encapsulating",
         "end",
         "expires_ms",
+        "flags",
         "held",
         "home_address",
         "home_agent",
+        "identification",
         "lifetime_s",
         "link_address",
         "nai",
         "reverse",
         "revocable",
+        "source",
         "tunnel",
     )
 
@@ -72,6 +79,7 @@ class Visitor:
         self.home_address, self.nai = home_address, nai
         self.held = {}
         self.tunnel = self.delivery_number = None
+        self.source, self.flags, self.identification = home_address, 0, 0  # of its last request
         self.revocable = None  # the RevocationSupport of the last reply, or None
 
     def takes(self, pending, reply, end, lifetime_s, now_ms):
@@ -81,6 +89,9 @@ class Visitor:
         self.care_of, self.home_agent, self.end = request.care_of_address, reply.home_agent, end
         self.co_located = bool(request.flags & mip.FLAG_D)
         self.reverse = bool(request.flags & mip.FLAG_T)
+        self.flags, self.identification = request.flags, request.identification
+        if asked.datagram.source != bytes(4):  # a node that has no address yet says zero
+            self.source = asked.datagram.source
         self.encapsulating = pending.verdict.encapsulating
         self.lasts(lifetime_s, now_ms)
 
@@ -109,6 +120,10 @@ class Visitor:
             "tunnel": None if self.co_located else kinds.NAMES[self.end[0]],
             "delivery": ("encapsulating" if self.encapsulating else "direct") if self.reverse else None,
             "lifetime_left_s": None if self.expires_ms == _NEVER_MS else self.left_s(now_ms),
+            "lifetime_s": self.lifetime_s,
+            "source": ipv4.address_text(self.source),
+            "flags": self.flags,
+            "identification": self.identification,
         }
 
 
@@ -118,6 +133,7 @@ class Visitors:
     def __init__(self):
         self.pending = []  # the oldest first; few (RFC 5944 3.7.1)
         self._visitors = {}  # home address as a number -> Visitor
+        self._order = None  # their sources' addresses, sorted, each with its home address; None: not known
         self._heap = []  # (due_ms, entry, visitor): due not after its expiry
         self._entries = 0
 
@@ -139,12 +155,27 @@ class Visitors:
 
     def add(self, visitor):
         """A new one, or one whose lifetime is another now."""
+        self._order = None
         self._visitors[int.from_bytes(visitor.home_address, "big")] = visitor
         self._schedule(visitor)
 
     def remove(self, visitor):
         if self.find(visitor.home_address) is visitor:
+            self._order = None
             del self._visitors[int.from_bytes(visitor.home_address, "big")]
+
+    def behind(self, after, at_most):
+        """The next ones in the order of the addresses that they asked from, from behind the number `after`;
+        those of one address together."""
+        if self._order is None:
+            self._order = sorted([(number_of(v.source), number_of(v.home_address)) for v in self])
+        found = []
+        for source, home in self._order:
+            if source > after:
+                if len(found) >= at_most and source != number_of(found[-1].source):
+                    break
+                found.append(self._visitors[home])
+        return found
 
     def deadline(self):
         at_ms = self._heap[0][0] if self._heap else None

@@ -32,6 +32,7 @@ class Binding:
     """One care-of address of a node."""
 
     __slots__ = (
+        "asked",
         "care_of",
         "due_ms",
         "entry",
@@ -47,6 +48,7 @@ class Binding:
     def __init__(self, wish):
         self.care_of, self.spi = wish.care_of, wish.spi
         self.kind, self.peer, self.port, self.reverse = wish.kind, wish.peer, wish.port, wish.reverse
+        self.asked = None  # how its last request asked for it (agent.home_requests), or None
         self.revocable = None  # what was agreed on with its other end (agent.home_requests), or None
         self.expires_ms = 0
         self.due_ms = self.entry = None  # its entry of the heap

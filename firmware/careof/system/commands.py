@@ -2,6 +2,8 @@
 
     {"command": "status"}                     -> {"answer": {...}}
     {"command": "move", "arguments": ["lte"]} -> {"answer": ...} or {"error": "..."}
+    {"command": "follow", "arguments": ["bindings"]} -> {"answer": "following"}, and from then on, beside the
+                                                 answers, {"change": {...}} whenever that table changes
 
 It is open to root only (mode 0600, and the folder it lies in). Whatever comes is checked: a line longer
 than LINE_MAX, not JSON, or not of this form is refused with the reason and counted; the connection is
@@ -15,7 +17,9 @@ from . import sockets
 
 LINE_MAX = 4096  # octets of a request
 ANSWER_MAX = 524288  # octets waiting for a reader; a slower one is dropped
+FOLLOWED_MAX = 65536  # octets of changes waiting for a follower; a slower one is dropped
 CLIENTS_MAX = 8
+FOLLOWABLE = ("bindings", "visitors", "agents", "registrations")
 ARGUMENTS_MAX = 8
 MODE = 0o600
 
@@ -87,7 +91,29 @@ class CommandServer:
         ):
             self.refused(client, '"arguments": expected a list of at most %d strings' % ARGUMENTS_MAX)
             return
-        self._handle(request["command"], arguments, client.reply)
+        if request["command"] == "follow":
+            self._follow(client, arguments)
+        else:
+            self._handle(request["command"], arguments, client.reply)
+
+    # -- Followers
+
+    def _follow(self, client, tables):
+        if not tables or not all([table in FOLLOWABLE for table in tables]):
+            client.reply(error="follow: expected some of %s" % ", ".join(FOLLOWABLE))
+            return
+        client.follows = tuple(tables)
+        client.reply(answer="following")
+
+    def is_followed(self, table):
+        return any([table in client.follows for client in self._clients])
+
+    def publish(self, table, value):
+        """Tell whoever follows that table."""
+        line = json.dumps({"change": value}).encode() + b"\n"
+        for client in list(self._clients):
+            if table in client.follows:
+                client.told(line)
 
 
 class _Client:
@@ -95,8 +121,9 @@ class _Client:
         self._server = server
         self._socket = sock
         self._received = b""
-        self._waiting = b""
+        self._waiting, self._waiting_size = [], 0  # octets that the reader has not taken, in their order
         self._buffer = bytearray(LINE_MAX)
+        self.follows = ()
         server._loop.watch(sock, self._readable)
 
     def reply(self, answer=None, error=None):
@@ -105,16 +132,25 @@ class _Client:
             return
         try:
             line = json.dumps({"error": error} if error is not None else {"answer": answer})
-            self._waiting += line.encode() + b"\n"
+            line = line.encode() + b"\n"
         except MemoryError:  # MicroPython's heap is small: nobody may end careofd by asking
             self._server._count("status_no_memory")
             self.close()
             return
-        if len(self._waiting) > ANSWER_MAX:
+        self._wait(line, ANSWER_MAX)
+
+    def told(self, line):
+        """A change, encoded once for all who follow."""
+        self._wait(line, FOLLOWED_MAX)
+
+    def _wait(self, line, size_max):
+        self._waiting.append(line)
+        self._waiting_size += len(line)
+        if self._waiting_size > size_max:
             self._server._count("status_slow_reader")
             self.close()
-            return
-        self._writable()
+        elif len(self._waiting) == 1:
+            self._writable()  # else it is called when there is room
 
     def close(self):
         if self._socket is not None:
@@ -124,14 +160,20 @@ class _Client:
             self._server.gone(self)
 
     def _writable(self):
-        try:
-            sent = self._socket.send(self._waiting) if self._waiting else 0
-        except OSError as e:
-            if e.errno != sockets.EAGAIN:
-                self.close()
-                return
-            sent = 0
-        self._waiting = self._waiting[sent:]
+        while self._waiting:
+            line = self._waiting[0]
+            try:
+                sent = self._socket.send(line)
+            except OSError as e:
+                if e.errno != sockets.EAGAIN:
+                    self.close()
+                    return
+                break
+            self._waiting_size -= sent
+            if sent < len(line):
+                self._waiting[0] = line[sent:]
+                break
+            del self._waiting[0]
         self._server._loop.watch(self._socket, self._readable, self._writable if self._waiting else None)
 
     def _readable(self):
