@@ -30,8 +30,14 @@ KEEPALIVE_MIN_S = 10  # 4.10: never less
 
 # Home agent
 PENDING_MAX = 256  # messages whose authenticator is being computed; more are dropped and sent again
+PENDING_RESERVE = 128  # and so many more for whoever proved something before: a flood does not take these
+QUESTION_SLOW_MS = 500  # when one waited so long, the key provider gets no more from who proved nothing
 QUESTION_FORGOTTEN_MS = 2000  # by then the key provider lost the question
 REFUSALS_PER_S = 20  # replies to requests that prove nothing (131, 133): an oracle and a reflector otherwise
+SOURCES = 256  # addresses whose false authenticators are counted apart
+SOURCE_FALSE_PER_S = 64  # of one address: a password cannot be tried, nor the key provider kept busy
+UNPROVEN_PER_S_MIN = 300  # of all addresses that proved nothing yet: what a small router can verify,
+UNPROVEN_SHARE = 10  # or as many as a tenth of the bindings that may be: whoever has those is faster
 TUNNEL_GRACE_MS = 2000  # packets in flight by the old tunnel after a move: a satellite's round trip twice
 TUNNEL_HEADERS_MAX = 40  # octets around an inner packet: IPv4, UDP, MIP-UDP's own, GRE with a key
 STATUS_ROWS_MAX = 200  # bindings that one status lists: more is for nobody to read, and would hold the loop

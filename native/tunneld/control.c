@@ -42,7 +42,7 @@ void control_tell(struct tunneld *tunneld, uint16_t kind, const void *values)
     channel_tell(&tunneld->control, kind, values);
 }
 
-bool control_tell_signal(struct tunneld *tunneld, uint16_t kind, const void *values)
+bool control_tell_signal(struct tunneld *tunneld, uint16_t kind, const void *values, bool known)
 {
-    return channel_tell_within(&tunneld->control, kind, values, CLIENT_SIGNALS_SIZE);
+    return channel_tell_within(&tunneld->control, kind, values, known ? CLIENT_KNOWN_SIZE : CLIENT_SIGNALS_SIZE);
 }

@@ -18,6 +18,6 @@ bool control_begin(struct tunneld *tunneld);
 void control_tell(struct tunneld *tunneld, uint16_t kind, const void *values);
 
 /* The same for what an outsider caused: it has only a part of the queue. False: it was dropped. */
-bool control_tell_signal(struct tunneld *tunneld, uint16_t kind, const void *values);
+bool control_tell_signal(struct tunneld *tunneld, uint16_t kind, const void *values, bool known);
 
 #endif

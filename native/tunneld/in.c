@@ -120,7 +120,7 @@ static bool is_probe_reply(struct tunneld *tunneld, const struct tunnel *tunnel,
         if (!probe_matches(view, state->tun_address, state->probes[i].identifier))
             continue;
         struct message_inner inner = {.tunnel = tunnel->name.id, .data = {.at = view->at, .size = view->size}};
-        if (!control_tell_signal(tunneld, MESSAGE_INNER, &inner))
+        if (!control_tell_signal(tunneld, MESSAGE_INNER, &inner, true))
             count(tunneld, COUNTER_SIGNAL_CLIENT_FULL, 1);
         return true;
     }

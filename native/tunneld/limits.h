@@ -33,7 +33,8 @@ enum {
     /* Sockets. What a super-packet of 64 KB each way needs at 100 ms of somebody else's turn. */
     UPLINK_BUFFER_SIZE = 2 * 1024 * 1024,
     CLIENT_BUFFER_SIZE = 256 * 1024, /* messages up that wait for careofd */
-    CLIENT_SIGNALS_SIZE = 128 * 1024, /* of these, at most this much signalling */
+    CLIENT_SIGNALS_SIZE = 128 * 1024, /* of these, at most this much signalling, */
+    CLIENT_KNOWN_SIZE = 192 * 1024,   /* or this much with that of sources that a tunnel leads to */
 
     /* A gate on hold. */
     HOLD_PACKETS_MAX = 64,           /* for each route */

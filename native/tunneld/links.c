@@ -32,7 +32,7 @@ static void frame_up(struct tunneld *tunneld, const struct link *link, const str
         count(tunneld, COUNTER_IN_MALFORMED, 1);
         return;
     }
-    if (!signals_may_pass(tunneld, view.source))
+    if (!signals_may_pass(tunneld, view.source, false))
         return;
     if (!is_complete && view.transport == TRANSPORT_UDP)
         complete_udp(&view);
@@ -42,7 +42,7 @@ static void frame_up(struct tunneld *tunneld, const struct link *link, const str
         .data = {.at = data, .size = size},
     };
     memcpy(frame.link_address, from->sll_addr, sizeof frame.link_address);
-    if (control_tell_signal(tunneld, MESSAGE_FRAME, &frame))
+    if (control_tell_signal(tunneld, MESSAGE_FRAME, &frame, false))
         count(tunneld, COUNTER_FRAMES_UP, 1);
     else
         count(tunneld, COUNTER_SIGNAL_CLIENT_FULL, 1);

@@ -18,7 +18,7 @@ static struct limiter *limiter_of(struct signals *signals, uint32_t address)
     return &source->limiter;
 }
 
-bool signals_may_pass(struct tunneld *tunneld, uint32_t source)
+bool signals_may_pass(struct tunneld *tunneld, uint32_t source, bool known)
 {
     struct signals *signals = &tunneld->signals;
     if (!channel_has_client(&tunneld->control)) {
@@ -29,11 +29,26 @@ bool signals_may_pass(struct tunneld *tunneld, uint32_t source)
         count(tunneld, COUNTER_SIGNAL_SOURCE_LIMITED, 1);
         return false;
     }
-    if (!limiter_take(&signals->all, tunneld->now_us, SIGNAL_ALL_PER_S, SIGNAL_ALL_BURST)) {
+    if (!limiter_take(known ? &signals->known : &signals->all, tunneld->now_us, SIGNAL_ALL_PER_S, SIGNAL_ALL_BURST)) {
         count(tunneld, COUNTER_SIGNAL_ALL_LIMITED, 1);
         return false;
     }
     return true;
+}
+
+/* Does a tunnel end there? Then careofd has served it, and a flood of others must not keep its renewals out. */
+static bool is_known(const struct tunneld *tunneld, const struct uplink *uplink, const struct arrival *arrival)
+{
+    static const uint8_t raw_kinds[] = {WIRE_KIND_IPIP, WIRE_KIND_MINIMAL, WIRE_KIND_GRE};
+    static const uint8_t udp_kinds[] = {WIRE_KIND_MIP_UDP, WIRE_KIND_MIP_UDP_GRE};
+    const struct state *state = &tunneld->state;
+    for (size_t i = 0; i < sizeof raw_kinds; i++)
+        if (state_arrival(state, raw_kinds[i], uplink, arrival->source, 0))
+            return true;
+    for (size_t i = 0; i < sizeof udp_kinds; i++)
+        if (state_arrival(state, udp_kinds[i], uplink, arrival->source, arrival->source_port))
+            return true;
+    return false;
 }
 
 void signals_up(struct tunneld *tunneld, const struct uplink *uplink, const struct arrival *arrival,
@@ -43,7 +58,8 @@ void signals_up(struct tunneld *tunneld, const struct uplink *uplink, const stru
         count(tunneld, COUNTER_IN_MALFORMED, 1);
         return;
     }
-    if (!signals_may_pass(tunneld, arrival->source))
+    bool known = is_known(tunneld, uplink, arrival);
+    if (!signals_may_pass(tunneld, arrival->source, known))
         return;
     struct message_signal signal = {
         .uplink = uplink->name.id,
@@ -54,7 +70,7 @@ void signals_up(struct tunneld *tunneld, const struct uplink *uplink, const stru
         .interface = arrival->interface,
         .data = {.at = data, .size = size},
     };
-    if (control_tell_signal(tunneld, MESSAGE_SIGNAL, &signal))
+    if (control_tell_signal(tunneld, MESSAGE_SIGNAL, &signal, known))
         count(tunneld, COUNTER_SIGNALS_UP, 1);
     else
         count(tunneld, COUNTER_SIGNAL_CLIENT_FULL, 1);

@@ -217,6 +217,30 @@ def test_one_source_cannot_silence_another(world):
         pass
 
 
+def test_a_flood_of_invented_sources_leaves_room_for_who_has_a_tunnel(world):
+    """careofd takes nothing for a while: what strangers send fills their share, and no more than that."""
+    world.router.run("sysctl", "-qw", "net.ipv4.conf.all.rp_filter=0", "net.ipv4.conf.up0.rp_filter=0")
+    raw = world.outside.inside(lambda: socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW))
+    template = bytearray(bytes(IP(src="100.64.0.0", dst="192.0.2.1") / UDP(sport=434, dport=434, chksum=0)))
+    template = bytearray(bytes(IP(bytes(template) + b"\1" + bytes(150), len=len(template) + 151)))
+    template[24:26] = struct.pack(">H", len(template) - 20)
+    template[10:12] = b"\0\0"  # the kernel fills it in
+    for number in range(4000):
+        template[14:16] = struct.pack(">H", number)
+        raw.sendto(bytes(template), ("192.0.2.1", 0))
+    stranger = world.outside_udp("192.0.2.3")
+    stranger.sendto(b"\1stranger", ("192.0.2.1", 434))
+    world.udp.sendto(b"\1served", ("192.0.2.1", 434))
+    found = set()
+    while b"\1served" not in found:
+        found.add(world.client.wait_for(wire.Signal).data)
+    assert b"\1stranger" not in found  # the control: the flood does keep others out
+    assert world.counters()["signal_client_full"] > 0
+    stranger.sendto(b"\1afterwards", ("192.0.2.1", 434))
+    while world.client.wait_for(wire.Signal).data != b"\1afterwards":
+        pass
+
+
 def test_oversized_signalling_is_refused(world):
     world.udp.sendto(b"\1" * 5000, ("192.0.2.1", 434))
     world.udp.sendto(b"\1" * 1000, ("192.0.2.1", 434))

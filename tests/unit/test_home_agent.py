@@ -223,8 +223,9 @@ def test_an_expired_binding_is_gone_with_all_that_was_held():
 
 def test_unanswered_questions_are_bounded_and_forgotten():
     agent = Agent().started()
-    for _ in range(PENDING_MAX):
-        agent.role.handle(events.Datagram(1, CARE_OF, 434, AGENT, 64, agent.request()), 0)
+    for n in range(PENDING_MAX):
+        source = bytes((192, 0, n >> 8, n & 255))
+        agent.role.handle(events.Datagram(1, source, 434, AGENT, 64, agent.request()), 0)
     full = agent.role.handle(events.Datagram(1, CARE_OF, 434, AGENT, 64, agent.request()), 100)
     assert full == [events.Count("questions_too_many")]
     later = agent.role.handle(events.Datagram(1, CARE_OF, 434, AGENT, 64, agent.request()), 5000)

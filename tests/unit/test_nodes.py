@@ -130,7 +130,7 @@ def test_its_prefixes_are_ours_while_it_is_bound_or_as_part_of_a_home_network():
 def test_false_authenticators_for_a_hundred_nodes_leave_nothing_behind():
     fleet = Fleet(options(vans(100)))
     for n in range(1, 101):
-        fleet.ask(home=bytes((10, 64, 0, n)), key=bytes(16), source=FORGER, now_ms=n)
+        fleet.ask(home=bytes((10, 64, 0, n)), key=bytes(16), source=bytes((192, 0, 2, n)), now_ms=n)
     assert fleet.counts["request_false_authenticator"] == 100
     assert fleet.kept() == 0 and fleet.role.deadline() is None
     assert fleet.ask(now_ms=200) == 0 and fleet.kept() == 1  # the control

@@ -32,6 +32,7 @@ from .paths import AgentPaths, hold_deliver, release_deliver
 from .questions import Questions
 from .reasons import why
 from .refusals import Refusals
+from .sources import Sources
 
 
 class HomeAgent:
@@ -49,6 +50,7 @@ class HomeAgent:
         self.unix_offset_ms = 0
         self.peers = peers_of(options)
         self.questions = Questions()
+        self.sources = Sources(agent.max_bindings, random)
         self.stamps = Stamps()
         self.refusals = Refusals()
         self.view = HomeView(self)
@@ -236,6 +238,7 @@ class HomeAgent:
         self.peers = peers_of(event.options)
         resized, self.agent = agent.packet_size != self.agent.packet_size, agent
         self.bindings.bindings_max, self.bindings.lifetime_max_s = agent.max_bindings, agent.lifetime_max_s
+        self.sources.configure(agent.max_bindings)
         gone, moved = self.nodes.configure(event.options)
         actions = []
         if self.home_link is not None or agent.home_device is not None:

@@ -56,6 +56,9 @@ class Requests:
         association = node.associations.get(proof.spi)
         if association is None:
             return agent.dropped("request_unknown_spi", "SPI %d" % proof.spi, event, now_ms, message)
+        limited = agent.sources.refusal(event.source, now_ms)
+        if limited is not None:
+            return [Count("request_" + limited)]
         peer = agent.peers.get(event.source)
         if message.flags & mip.FLAG_D and received.agent_authentication is None:
             peer = None  # the node itself, by an address of its own behind the same NAT as an agent
@@ -76,7 +79,8 @@ class Requests:
             return self._forged(asked, AGENT_AUTHENTICATION_FAILED, now_ms)
 
         signed = asked.received.agent_protected
-        return self._agent.questions.verify(peer.name, signed, proof.authenticator, then, now_ms)
+        proven = self._agent.sources.is_proven(asked.source)
+        return self._agent.questions.verify(peer.name, signed, proof.authenticator, then, now_ms, proven)
 
     def _authenticate(self, asked, now_ms):
         def then(genuine, now_ms):
@@ -87,7 +91,8 @@ class Requests:
         received = asked.received
         authenticator = received.authentication.authenticator
         questions = self._agent.questions
-        return questions.verify(asked.association.key, received.protected, authenticator, then, now_ms)
+        key, proven = asked.association.key, self._agent.sources.is_proven(asked.source)
+        return questions.verify(key, received.protected, authenticator, then, now_ms, proven)
 
     def _genuine(self, asked, now_ms):
         """The node is looked up again (the answer took its time), and kept from here on."""
@@ -97,6 +102,7 @@ class Requests:
         if association is None or association.key != asked.association.key:
             return [Count("request_unknown_node")]
         nodes.keep(node)
+        self._agent.sources.proved(asked.source, now_ms)
         asked = Asked(asked.received, asked.source, asked.port, node, association, asked.peer)
         unix_ms = now_ms + self._agent.unix_offset_ms
         if association.guard.lets_in(request.identification, unix_ms):

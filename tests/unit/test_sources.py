@@ -1,0 +1,73 @@
+"""Limits before cryptography: one source cannot silence another, and many invented ones cannot either."""
+
+from careof.agent.sources import Bucket, Sources
+from careof.limits import SOURCE_FALSE_PER_S, SOURCES, UNPROVEN_PER_S_MIN
+from world import Chance
+
+SERVED, NEW, FORGER = bytes((203, 0, 113, 2)), bytes((203, 0, 113, 3)), bytes((192, 0, 2, 66))
+
+
+def sources(bindings_max=1000):
+    return Sources(bindings_max, Chance(1).octets)
+
+
+def invented(n):
+    return bytes((100, n >> 16 & 255, n >> 8 & 255, n & 255))
+
+
+def looked_at(limits, addresses, now_ms):
+    return len([address for address in addresses if limits.refusal(address, now_ms) is None])
+
+
+def test_a_bucket_refills_without_rounding():
+    bucket = Bucket(3, 0)
+    assert [bucket.take(0) for _ in range(4)] == [True, True, True, False]
+    taken = len([1 for now_ms in range(1, 10001) if bucket.take(now_ms)])
+    assert taken == 30
+
+
+def test_one_source_has_its_share_and_others_theirs():
+    limits = sources()
+    assert looked_at(limits, [FORGER] * 1000, 0) == SOURCE_FALSE_PER_S
+    assert limits.refusal(FORGER, 0) == "source_limited"
+    assert limits.refusal(NEW, 0) is None
+    assert looked_at(limits, [FORGER] * 1000, 1000) == SOURCE_FALSE_PER_S
+
+
+def test_genuine_messages_take_nothing_however_many_come_from_one_address():
+    limits = sources()
+    for _ in range(10 * SOURCE_FALSE_PER_S):
+        assert limits.refusal(NEW, 0) is None
+        limits.proved(NEW, 0)
+
+
+def test_a_flood_from_invented_sources_leaves_out_new_ones_and_never_one_that_was_served():
+    limits = sources()
+    limits.refusal(SERVED, 0)
+    limits.proved(SERVED, 0)
+    flood = [invented(n) for n in range(2 * UNPROVEN_PER_S_MIN)]
+    assert looked_at(limits, flood, 100) <= UNPROVEN_PER_S_MIN
+    assert limits.refusal(NEW, 100) == "unproven_limited"  # the control: what the flood does to others
+    assert limits.refusal(SERVED, 100) is None
+    assert limits.refusal(NEW, 1200) is None  # and afterwards
+
+
+def test_the_share_of_unproven_ones_grows_with_the_agent():
+    limits = sources(100000)
+    assert len([n for n in range(20000) if limits.refusal(invented(n), 0) is None]) == 10000
+
+
+def test_tables_do_not_grow():
+    limits = sources(100)
+    for n in range(20000):
+        limits.refusal(invented(n), n)
+        limits.proved(invented(n), n)
+    assert len(limits._buckets) == SOURCES
+    assert len(limits._proven) + len(limits._proven_before) <= 2 * SOURCES
+    assert limits.is_proven(invented(19999)) and not limits.is_proven(invented(1))
+
+
+if __name__ == "__main__":
+    from runner import main
+
+    main(globals())
