@@ -83,17 +83,14 @@ def flooded(invented):
 
 def test_a_flood_of_one_source_reaches_nobody_else():
     agent, waiting = flooded(invented=False)
-    assert agent.counts["request_source_limited"] > 0.9 * FLOOD_PER_S * (SECONDS - 2)
+    assert agent.counts["source_limited"] > 0.9 * FLOOD_PER_S * (SECONDS - 2)
     assert waiting < CAPACITY_PER_S
     assert len(agent.accepted(SERVED)) == 7 and agent.accepted(NEW)[0] < 3000
 
 
 def test_a_flood_of_invented_sources_reaches_nobody_who_was_served():
     agent, waiting = flooded(invented=True)
-    assert (
-        agent.counts["request_unproven_limited"] + agent.counts["questions_behind"]
-        > 0.8 * FLOOD_PER_S * SECONDS
-    )
+    assert agent.counts["unproven_limited"] + agent.counts["questions_behind"] > 0.8 * FLOOD_PER_S * SECONDS
     assert waiting <= PENDING_MAX + PENDING_RESERVE
     renewed = agent.accepted(SERVED)[1:]
     assert len(renewed) == 6  # all, and in the time that the provider's queue takes

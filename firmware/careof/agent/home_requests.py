@@ -58,7 +58,7 @@ class Requests:
             return agent.dropped("request_unknown_spi", "SPI %d" % proof.spi, event, now_ms, message)
         limited = agent.sources.refusal(event.source, now_ms)
         if limited is not None:
-            return [Count("request_" + limited)]
+            return [Count(limited)]
         peer = agent.peers.get(event.source)
         if message.flags & mip.FLAG_D and received.agent_authentication is None:
             peer = None  # the node itself, by an address of its own behind the same NAT as an agent

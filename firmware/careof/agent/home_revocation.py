@@ -117,7 +117,7 @@ class Revocations:
             return self._refused("revocation_not_authenticated", received.message, event, now_ms)  # 3.3
         limited = self._agent.sources.refusal(event.source, now_ms)
         if limited is not None:
-            return [Count("revocation_" + limited)]
+            return [Count(limited)]
 
         def then(genuine, now_ms):
             if genuine:

@@ -144,6 +144,18 @@ REASONS = {
         "a message while too many wait for the key provider",
         "if it comes often, somebody floods port 434, or the machine is too slow",
     ),
+    "questions_behind": Reason(
+        "a message of who proved nothing yet, while the key provider is behind",
+        "if it comes often, somebody floods port 434, or the machine is too slow",
+    ),
+    "source_limited": Reason(
+        "a message from an address whose false authenticators have used up its share",
+        "see request_false_authenticator: one of its nodes has a wrong key, or somebody forges",
+    ),
+    "unproven_limited": Reason(
+        "a message while false authenticators of many addresses have used up the share of all",
+        "somebody floods port 434 from invented addresses: filter them on the way here",
+    ),
     "key_missing": Reason(
         "a node of a file whose key is not in the file of keys",
         "add the key to the file of keys, and `careof reload`",
