@@ -1006,6 +1006,20 @@ def test_a_new_configuration_keeps_who_may_stay():
     assert ("link", LAN) not in foreign.held
 
 
+def test_challenges_that_are_asked_for_from_now_on_are_advertised_and_visitors_stay():
+    foreign = Foreign().visiting()
+    foreign.tell(events.Late(), 500)
+    assert foreign.advertisements()[-1][1].challenge is None
+    before = len(foreign.advertisements())
+    foreign.tell(events.Reconfigured(foreign_options(challenge=True)), 1000)
+    foreign.tell(events.Late(), 1000)
+    assert len(foreign.advertisements()) > before and foreign.advertisements()[-1][1].challenge is not None
+    assert foreign.visitors() == ["10.77.0.2"]
+    foreign.tell(events.Reconfigured(foreign_options()), 2000)
+    foreign.tell(events.Late(), 2000)
+    assert foreign.advertisements()[-1][1].challenge is None
+
+
 # -- With our home agent at the other end
 
 

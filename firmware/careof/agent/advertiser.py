@@ -38,15 +38,22 @@ class Advertiser:
         self.number, self.device = number, device
         self.address = None  # ours on this link,
         self.prefix_length = 0
-        self.challenge_window = challenge_window  # 0: no challenges
-        self.challenges = Challenges(challenge_window, random) if challenge_window else None
-        self.settings = settings
+        self.challenge_window = 0  # no challenges
+        self.challenges = None
         self._offer = offer
         self._random = random
+        self.take(settings, challenge_window)
         self._sequence = 0
         self._sent = 0
         self._next_ms = None  # None: the link is down
         self._allowance = Allowance(ADVERTISEMENTS_PER_S)
+
+    def take(self, settings, challenge_window):
+        """Other options. Challenges of another window begin anew; who answered one before stays."""
+        self.settings = settings
+        if challenge_window != self.challenge_window:
+            self.challenge_window = challenge_window
+            self.challenges = Challenges(challenge_window, self._random) if challenge_window else None
 
     def deadline(self):
         return self._next_ms

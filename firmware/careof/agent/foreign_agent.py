@@ -322,16 +322,16 @@ class ForeignAgent:
         return actions + [Log("notice", "configuration", "%s: taken over" % self.name)]
 
     def _make_advertisers(self, before):
-        """One for each device; those that there were stay, unless their challenges are others."""
+        """One for each device; those that there were stay."""
         agent = self.options.agent
         window = agent.challenge_window if agent.challenge else 0
         taken = [advertiser.number for advertiser in before.values()]
         free = [n for n in range(self.uplink + 1, self.uplink + 1 + LINKS_MAX) if n not in taken]
         for device in agent.device:
             advertiser = before.get(device)
-            if advertiser is None or advertiser.challenge_window != window:
+            if advertiser is None:
                 advertiser = Advertiser(free.pop(0), device, agent, self._offered, self._random, window)
-            advertiser.settings = agent
+            advertiser.take(agent, window)
             self.advertisers[device] = advertiser
 
     def _commanded(self, event, now_ms):

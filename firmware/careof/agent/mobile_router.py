@@ -18,7 +18,6 @@ back, and then probes go through the tunnel (agent.router_watch).
 
 from ..limits import (
     GOODBYE_MAX_MS,
-    LIFETIME_INFINITE_S,
     PROVE_MS,
     REQUEST_GAP_MIN_MS,
     SETTLE_MAX_MS,
@@ -165,10 +164,7 @@ class MobileRouter:
             actions += self._uplink_lost(uplink, ADDRESS_CHANGED if uplink.usable() else LINK_LOST, now_ms)
         if uplink.usable():
             uplink.came(now_ms)
-            uplink.registration.through_agent = uplink.agent is not None
-            uplink.registration.lifetime_most_s = (
-                uplink.agent.lifetime_s if uplink.visits() else LIFETIME_INFINITE_S
-            )
+            uplink.registration.attached(uplink.agent is not None, *uplink.offered())
             self.moves.link_changed(uplink)
             actions += [Log("info", "uplink", "%s is there" % uplink.name)]
             actions += self.paths.uplink_is_usable(uplink)

@@ -1,6 +1,7 @@
 """What comes of a mobile router's requests: granted, refused, not answered; or a lifetime that is over."""
 
 from ..proto import liveness, registration
+from ..proto.kinds import NAMES
 from ..proto.registration import LEAVE, PROVE
 from ..wire import ipv4, mip_codes
 from .events import Log
@@ -36,7 +37,7 @@ def _granted(role, uplink, result, now_ms):
 def _how(uplink, renewed, result):
     if uplink.at_home():
         return "%s: at home, without a binding" % uplink.name
-    how = "in UDP" if uplink.udp else "IP in IP"
+    how = NAMES[uplink.registration.encapsulation.kind(uplink.udp)]
     if uplink.visits():
         how = "by agent %s" % ipv4.address_text(uplink.agent.address)
     what = "renewed" if renewed else "bound"

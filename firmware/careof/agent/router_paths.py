@@ -138,10 +138,9 @@ class RouterPaths:
             else:
                 direct = tunneld.SetLinkTunnel(number, number, uplink.agent.link_address)
                 tunnel = Hold(("tunnel", number), direct)
-        elif uplink.udp:
-            tunnel = hold_tunnel(number, tunneld.KIND_MIP_UDP, number, address, port)
         else:
-            tunnel = hold_tunnel(number, tunneld.KIND_IPIP, number, address, 0)
+            kind = uplink.registration.encapsulation.kind(uplink.udp)
+            tunnel = hold_tunnel(number, kind, number, address, port if uplink.udp else 0)
         actions = self._hold(tunnel)
         path = hold_path(number, router.packet_size, patience_ms)
         if self._path_differs(path):

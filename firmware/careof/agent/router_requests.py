@@ -21,12 +21,15 @@ from .events import Authenticate, Count, Log, Send, Verify
 from .questions import ROUTERS_FIRST_TOKEN
 from .router_revocation import support
 
+FLAGS = {"minimal": mip.FLAG_M, "gre": mip.FLAG_G}  # what an option's value asks for
+
 
 def terms_of(router):
     """What the home agent is asked for. To one that is reached by another address, only UDP gets through."""
     forced = router.encapsulation == "udp" or router.contact[0] != router.home_agent
     udp = router.encapsulation != "ipip" or forced
-    return Terms(router.home_address, router.home_agent, router.lifetime_s, udp, forced)
+    flags = FLAGS.get(router.encapsulation, 0)
+    return Terms(router.home_address, router.home_agent, router.lifetime_s, udp, forced, flags)
 
 
 class Association:
@@ -80,7 +83,7 @@ class Requests:
 
     def new_terms(self, uplink):
         """Ask for what the options say now, from the next request on."""
-        uplink.registration.terms = terms_of(self.router)
+        uplink.registration.new_terms(terms_of(self.router))
         self._offer_revocation(uplink)
 
     def _offer_revocation(self, uplink):

@@ -68,6 +68,7 @@ class RouterState:
             "revocable": registration.revocable,
             "expires_unix_ms": None if expires_ms is None else expires_ms + self._role.unix_offset_ms,
             "udp": uplink.udp,
+            "plain": registration.encapsulation.plain,
             "keepalive_s": uplink.keepalive_s,
             "round_trip_ms": uplink.round_trip.smoothed_ms,
             "live": uplink.live,
@@ -125,7 +126,9 @@ class RouterState:
                 return
             agent = restored(binding["agent"], now_ms)
             uplink.discovery.was_at(agent)
-            uplink.agent, uplink.registration.through_agent = agent, True
+            uplink.agent = agent
+        uplink.registration.attached(uplink.agent is not None, *uplink.offered())
+        uplink.registration.encapsulation.plain = binding["plain"]
         uplink.carrier = True
         uplink.address = bytes.fromhex(binding["address"]) if binding["address"] else None
         uplink.prefix_length = binding["prefix_length"]

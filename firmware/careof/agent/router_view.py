@@ -1,5 +1,6 @@
 """What status shows of a mobile router: plain JSON values, made when somebody asks."""
 
+from ..proto.kinds import NAMES
 from ..wire import ipv4
 
 
@@ -51,4 +52,4 @@ def _tunnel(uplink):
         return "at home"
     if uplink.agent is not None:
         return "encapsulating" if uplink.encapsulating else "direct"
-    return None if uplink.udp is None else ("mip-udp" if uplink.udp else "ipip")
+    return None if uplink.udp is None else NAMES[uplink.registration.encapsulation.kind(uplink.udp)]

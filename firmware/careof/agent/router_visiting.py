@@ -25,6 +25,7 @@ from .events import Count, Log, SendFrame
 TTL = 255  # RFC 3024 4.1.1
 SOLICITED = b"\x01\x00\x5e\x00\x00\x0b"  # 224.0.0.11 on Ethernet
 PASSING = (104, 105, 106, 69, 78)  # refusals that the same agent may be asked again after
+NO_ENCAPSULATION = 72  # so may it, for another one
 
 
 class Visiting:
@@ -196,7 +197,8 @@ class Visiting:
         refused = mip.RegistrationReply(code, *reply[1:])
         words = mip_codes.describe_code(code)
         actions = [Count("denied_by_agent_%d" % code)]
-        if code not in PASSING:
+        other = code == NO_ENCAPSULATION and uplink.registration.encapsulation.flags()
+        if code not in PASSING and not other:
             more = self._leave_alone(uplink, "refused by agent %s: %s" % ("%s", words), now_ms)
             if more is not None:
                 uplink.refusal = (code, words)  # of the agent that was left

@@ -14,12 +14,16 @@ from ..limits import (
     FLAP_FORGIVEN_MS,
     FLAP_PENALTY_MAX,
     KEEPALIVE_MIN_S,
+    LIFETIME_INFINITE_S,
     PROOF_GOOD_MS,
     PROVE_AFTER_LINK_MS,
     PROVE_MS,
 )
+from ..proto.encapsulation import ALL
 from ..proto.liveness import DEAD, Liveness, RoundTrip
 from ..proto.registration import BIND, HOME
+from ..wire.mip import FLAG_G, FLAG_M
+from ..wire.router_discovery import AGENT_G, AGENT_M
 
 OWN, AGENT, AUTO = "own", "agent", "auto"  # attachments
 
@@ -87,6 +91,13 @@ class Uplink:
         if self.at_home():
             return HOME, self.home_address
         return BIND, self.agent.care_of[0] if self.agent is not None else self.address
+
+    def offered(self):
+        """(the longest lifetime, the encapsulations) that can be asked for from here."""
+        if not self.visits():
+            return LIFETIME_INFINITE_S, ALL
+        minimal = FLAG_M if self.agent.flags & AGENT_M else 0
+        return self.agent.lifetime_s, minimal | (FLAG_G if self.agent.flags & AGENT_G else 0)
 
     def attach(self):
         """By what it is attached now: home, a foreign agent, or an address of its own."""

@@ -39,6 +39,7 @@ from ..limits import (
     RESYNCHRONISE_AT_ONCE,
 )
 from ..wire import mip, mip_extensions
+from .encapsulation import Encapsulation
 
 BIND, PROVE, LEAVE, HOME = "bind", "prove", "leave", "home"
 CALM, URGENT, LINK_CHANGED = 0, 1, 2
@@ -84,6 +85,7 @@ REFUSALS = {
     67: Refusal(60, None),
     68: Refusal(60, None),
     69: Refusal(60, "lifetime"),  # the reply says the longest one
+    72: Refusal(300, "encapsulation"),  # the foreign agent has not this one
     76: Refusal(60, None),
     77: Refusal(1, None),  # it has another care-of address: its next advertisement says which
     78: Refusal(1, None),  # its request to the home agent was not answered in time
@@ -93,14 +95,15 @@ REFUSALS = {
     136: Refusal(60, "home_agent"),  # unknown home agent address: the reply names the right one
     137: Refusal(300, None),  # no reverse tunnel: we cannot do without
     138: Refusal(300, None),
-    139: Refusal(300, None),  # no such encapsulation: we ask for none but IP in IP
+    139: Refusal(300, "encapsulation"),  # not this one
     140: Refusal(300, "no_vendor_extension"),  # it does not know "no change" (RFC 3115 2.4)
-    142: Refusal(300, "any_encapsulation"),  # not this encapsulation in UDP (RFC 3519 3.5)
+    142: Refusal(300, "encapsulation"),  # not this one in UDP (RFC 3519 3.5)
 }
 UNKNOWN_REFUSAL = Refusal(60, None)
 
-# What one home agent is asked for. udp_request: whether the UDP Tunnel Request extension is sent.
-Terms = namedtuple("Terms", "home_address home_agent lifetime_s udp_request udp_forced")
+# What one home agent is asked for. udp_request: whether the UDP Tunnel Request extension is sent. flags: the
+# encapsulation (FLAG_M, FLAG_G, 0).
+Terms = namedtuple("Terms", "home_address home_agent lifetime_s udp_request udp_forced flags")
 
 
 class Turn:
@@ -119,6 +122,7 @@ class Registration:
 
     def __init__(self, terms, turn, random):
         self.terms = terms
+        self.encapsulation = Encapsulation(terms.flags)
         self.turn = turn
         self.state = IDLE
         self.ask = None  # what is being asked, or was last
@@ -138,7 +142,6 @@ class Registration:
         self._renew_ms = None
         self._timer_ms = None  # when to go on in this state
         self._next_ms = None  # no request before, unless a link changed
-        self._encapsulation = mip_extensions.ENCAPSULATION_IPIP
         self._request = None
         self._identification = None
         self._data = b""
@@ -173,6 +176,17 @@ class Registration:
         """Take one event; return the list of actions that it causes."""
         rule = TRANSITIONS.get((self.state, type(event)))
         return rule(self, event, now_ms) if rule else []
+
+    def attached(self, through_agent, lifetime_most_s, encapsulations):
+        """Another way from here: how it goes, and the most that an agent on it takes."""
+        self.through_agent, self.lifetime_most_s = through_agent, lifetime_most_s
+        self.encapsulation = Encapsulation(self.terms.flags, encapsulations)
+
+    def new_terms(self, terms):
+        """From the next request on."""
+        if terms.flags != self.terms.flags:
+            self.encapsulation = Encapsulation(terms.flags, self.encapsulation.offered)
+        self.terms = terms
 
     def bound_before(self, care_of, lifetime_s, expires_ms, now_ms):
         """A binding of before a restart stands: take it over."""
@@ -357,18 +371,15 @@ class Registration:
         differs = reply.home_agent not in (self.terms.home_agent, bytes(4))
         if differs:
             terms = self.terms
-            self.terms = Terms(
-                terms.home_address, reply.home_agent, terms.lifetime_s, terms.udp_request, terms.udp_forced
-            )
+            self.terms = Terms(terms.home_address, reply.home_agent, *terms[2:])
         return differs
 
     def _repair_no_vendor_extension(self, reply, now_ms):
         self.vendor_extension = False
         return False
 
-    def _repair_any_encapsulation(self, reply, now_ms):
-        was, self._encapsulation = self._encapsulation, mip_extensions.ENCAPSULATION_ANY
-        return was != self._encapsulation
+    def _repair_encapsulation(self, reply, now_ms):
+        return self.encapsulation.refused(reply.code, self.through_agent)
 
     def _sign(self, now_ms):
         """A new request, and the question for its authenticator."""
@@ -376,13 +387,14 @@ class Registration:
         extensions = []
         if terms.udp_request and ask.kind not in ENDING and not self.through_agent:
             flags = mip_extensions.UDP_FORCE if terms.udp_forced else 0
-            extensions.append(mip_extensions.UdpTunnelRequest(flags, self._encapsulation))
+            extensions.append(mip_extensions.UdpTunnelRequest(flags, self.encapsulation.in_udp()))
         if ask.kind == PROVE:
             extensions.append(mip_extensions.NO_CHANGE)
         elif ask.kind == BIND and self.support is not None and not self.through_agent:
             extensions.append(self.support(now_ms))
         self._identification = self.turn.source.next(now_ms)
         flags = mip.FLAG_T if self.through_agent else mip.FLAG_D | mip.FLAG_T
+        flags |= 0 if ask.kind in ENDING else self.encapsulation.flags()
         request = mip.RegistrationRequest(
             flags | (mip.FLAG_S if ask.simultaneous else 0),
             0 if ask.kind in ENDING else min(terms.lifetime_s, self.lifetime_most_s),
@@ -458,7 +470,7 @@ REPAIRS = {
     "one_binding": Registration._repair_one_binding,
     "home_agent": Registration._repair_home_agent,
     "no_vendor_extension": Registration._repair_no_vendor_extension,
-    "any_encapsulation": Registration._repair_any_encapsulation,
+    "encapsulation": Registration._repair_encapsulation,
 }
 TRANSITIONS = {
     (IDLE, Late): Registration._idle_time_passed,

@@ -74,10 +74,11 @@ MobileRouter = _section(
     _option("lifetime_s", whole(10, 65535), 600, "s", "lifetime asked for; 65535: for ever"),
     _option(
         "encapsulation",
-        choice("auto", "udp", "ipip"),
+        choice("auto", "udp", "ipip", "minimal", "gre"),
         "auto",
         None,
-        "auto: IP in IP, and UDP where a NAT is found; udp: always UDP; ipip: never UDP",
+        "auto: IP in IP, and UDP where a NAT is found; udp: always UDP; ipip: never UDP; minimal, gre: that "
+        "(RFC 2004, 2784) where it is to be had, and UDP where a NAT is found",
     ),
     _option("packet_size", whole(576, 9000), 1400, "octets", "largest inner packet; TCP is told so"),
     _option("simultaneous", BOOLEAN, True, None, "keep the old binding until the new one carries traffic"),
