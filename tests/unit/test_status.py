@@ -1,6 +1,6 @@
 """What `careof status` prints of the snapshots that roles make."""
 
-from careof.status.cli import TABLES, show_status, show_value, table
+from careof.status.tables import TABLES, show_status, show_value, table
 
 UPLINK = {
     "uplink": "wan",

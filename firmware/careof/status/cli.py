@@ -1,193 +1,194 @@
 """The `careof` command: asks careofd over its status socket and prints for a person, or JSON.
 
-    careof [--run FOLDER] [--json] status | counters | visitors | reload | move UPLINK |
-           revoke NODE | stop
+    careof [--run FOLDER] [--json] [--follow] COMMAND
+
+    status                what holds now; `status mib`: RFC 2006's objects, role by role
+    counters              of careofd and careof-tunneld
+    bindings              of the home agents, visitors of the foreign agents, agents that are known, and
+    visitors | agents |   registrations: each uplink's, pending ones, and the last refusals with their why;
+    registrations         with --follow also every change from then on
+    move UPLINK           carry by that uplink
+    revoke NODE           end a node's bindings, or a visit
+    reload | stop
 
 Exit status: 0 done; 1 careofd said no; 2 wrong use; 3 careofd is not there.
 """
 
 import json
-import socket
 import sys
 
-RUN = "/var/run/careof"
+from .connection import RUN, Connection, Refused
+from .tables import LISTS, Listing, cell, show_status, show_value, table
+
 EXIT_REFUSED, EXIT_USE, EXIT_ABSENT = 1, 2, 3
 USAGE = (
-    "usage: careof [--run FOLDER] [--json] status | counters | visitors | reload | move UPLINK | "
-    "revoke NODE | stop\n"
+    "usage: careof [--run FOLDER] [--json] status [mib] | counters | reload | move UPLINK | revoke NODE |\n"
+    "                                      stop\n"
+    "       careof [--run FOLDER] [--json] [--follow] bindings | visitors | agents | registrations\n"
 )
-COMMANDS = {
-    "status": 0,
-    "counters": 0,
-    "visitors": 0,
-    "reload": 0,
-    "move": 1,
-    "revoke": 1,
-    "stop": 0,
-}  # name -> how many arguments
+# name -> how many arguments
+COMMANDS = {"status": 0, "counters": 0, "reload": 0, "move": 1, "revoke": 1, "stop": 0}
 
 
-def ask(run_path, command, arguments):
-    """careofd's reply, a dict with "answer" or "error". Raises OSError."""
-    path = run_path + "/status.sock"
-    asking = socket.socket(1, socket.SOCK_STREAM)  # AF_UNIX
-    if sys.implementation.name == "micropython":
-        asking.connect((1).to_bytes(2, sys.byteorder) + path.encode() + b"\x00")
-    else:
-        asking.connect(path)
-    asking.send(json.dumps({"command": command, "arguments": arguments}).encode() + b"\n")
-    received = b""
-    while not received.endswith(b"\n"):
-        more = asking.recv(65536)
-        if not more:
-            raise OSError(104, "careofd closed the connection")  # ECONNRESET
-        received += more
-    asking.close()
-    return json.loads(received)
-
-
-def table(rows):
-    """Lines of a table: columns as wide as their widest cell."""
-    texts = [["-" if cell is None else str(cell) for cell in row] for row in rows]
-    widths = [max([len(row[column]) for row in texts]) for column in range(len(texts[0]))]
-    for row in texts:
-        yield "  ".join([cell + " " * (width - len(cell)) for cell, width in zip(row, widths)]).rstrip()
-
-
-# Tables of a status, by the name of the list: (key of a row, heading).
-TABLES = {
-    "uplinks": (
-        ("uplink", "uplink"),
-        ("device", "device"),
-        ("carrier", "carrier"),
-        ("address", "address"),
-        ("gateway", "gateway"),
-        ("agent", "agent"),
-        ("carries", "carries"),
-        ("proven", "proven"),
-        ("bound", "bound"),
-        ("live", "live"),
-        ("tunnel", "tunnel"),
-        ("nat", "nat"),
-        ("round_trip_ms", "round trip/ms"),
-        ("lifetime_left_s", "lifetime/s"),
-        ("last_refusal", "last refusal"),
-    ),
-    "bound": (
-        ("node", "node"),
-        ("home_address", "home address"),
-        ("care_of", "care of"),
-        ("tunnel", "tunnel"),
-        ("peer", "peer"),
-        ("lifetime_left_s", "lifetime/s"),
-    ),
-}
-# What a role says of itself comes first in this order; a key that is not here is left to --json.
-ROLE_LINES = (
-    ("state", "state"),
-    ("carrying", "carried by"),
-    ("chosen", "chosen by command"),
-    ("home_address", "home address"),
-    ("home_agent", "home agent"),
-    ("contact", "contact"),
-    ("nodes", "nodes"),
-    ("bindings", "bindings"),
-    ("addresses", "addresses"),
-)
-
-
-def show_status(answer):
-    """Lines for the answer to `status`: careofd itself, then each role with its table."""
-    up_s = answer["up_s"]
-    yield "careofd on %s, up %d:%02d:%02d, tunneld %s" % (
-        answer["interpreter"],
-        up_s // 3600,
-        up_s // 60 % 60,
-        up_s % 60,
-        answer["tunneld"],
-    )
-    for role in answer["roles"]:
-        yield ""
-        yield role["name"]
-        lines = [(label, _cell(role[key])) for key, label in ROLE_LINES if role.get(key) is not None]
-        for line in table(lines):
-            yield "  " + line
-        for key, columns in TABLES.items():
-            if role.get(key):
-                rows = [[heading for _, heading in columns]]
-                rows += [[_cell(row.get(name)) for name, _ in columns] for row in role[key]]
-                for line in table(rows):
-                    yield "  " + line
-
-
-def show_value(name, value, depth=0):
-    """Lines for any other JSON value: objects as `name  value` in the order of their names."""
-    indent = "  " * depth
-    if not isinstance(value, dict):
-        yield "%s%s: %s" % (indent, name, _cell(value))
-        return
-    if depth:
-        yield indent[2:] + name
-    plain = sorted([(k, v) for k, v in value.items() if not isinstance(v, dict)])
-    if plain:
-        for line in table(plain):
-            yield indent + line
-    for key in sorted(value):
-        if isinstance(value[key], dict):
-            for line in show_value(key, value[key], depth + 1):
-                yield line
-
-
-def _cell(value):
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, list):
-        return ",".join([str(v) for v in value])
-    return value
+def options_of(argv):
+    """(words, run folder, as JSON?, follow?) of the command line. Raises ValueError."""
+    words, run_path, as_json, follow, rest = [], RUN, False, False, list(argv)
+    while rest:
+        word = rest.pop(0)
+        if word == "--json":
+            as_json = True
+        elif word == "--follow":
+            follow = True
+        elif word == "--run" and rest:
+            run_path = rest.pop(0)
+        elif word.startswith("--"):
+            raise ValueError(word)
+        else:
+            words.append(word)
+    if not words or (follow and words[0] not in LISTS):
+        raise ValueError("no command")
+    listed = words[0] in LISTS and len(words) == 1
+    known = len(words) - 1 == COMMANDS.get(words[0]) or words == ["status", "mib"]
+    if not (listed or known):
+        raise ValueError(words[0])
+    return words, run_path, as_json, follow
 
 
 def main(argv):
-    run_path, as_json = RUN, False
-    rest = list(argv)
-    while rest and rest[0].startswith("--"):
-        option = rest.pop(0)
-        if option == "--json":
-            as_json = True
-        elif option == "--run" and rest:
-            run_path = rest.pop(0)
-        else:
-            sys.stderr.write(USAGE)
-            return EXIT_USE
-    if "--json" in rest:
-        rest.remove("--json")
-        as_json = True
-    if not rest or rest[0] not in COMMANDS or len(rest) - 1 != COMMANDS[rest[0]]:
+    try:
+        words, run_path, as_json, follow = options_of(argv)
+    except ValueError:
         sys.stderr.write(USAGE)
         return EXIT_USE
     try:
-        reply = ask(run_path, rest[0], rest[1:])
+        connection = Connection(run_path)
+        answers = run(connection, words, as_json, follow)
+        first = _first(answers)  # whether careofd knows an answer decides how we end
     except OSError as e:
         sys.stderr.write("careof: careofd does not answer at %s/status.sock: %s\n" % (run_path, e))
         return EXIT_ABSENT
-    if "error" in reply:
-        sys.stderr.write("careof: %s\n" % reply["error"])
+    except Refused as e:
+        sys.stderr.write("careof: %s\n" % e)
         return EXIT_REFUSED
-    answer = reply["answer"]
     try:
-        show(rest[0], answer, as_json)
-    except OSError:
-        pass  # whoever was reading has gone, as head(1) does
+        for line in first:
+            _print(line)
+        for line in answers:
+            _print(line)
+    except (OSError, KeyboardInterrupt):
+        pass  # whoever was reading has gone, as head(1) does; or careofd has
     return 0
 
 
-def show(command, answer, as_json):
+def _first(lines):
+    for line in lines:
+        return [line]
+    return []
+
+
+def _print(line):
+    sys.stdout.write(line + "\n")
+    if hasattr(sys.stdout, "flush"):
+        sys.stdout.flush()  # who follows wants to see it now
+
+
+def run(connection, words, as_json, follow):
+    """The lines that are printed."""
+    command = words[0]
+    if command in LISTS:
+        return listed(connection, command, as_json, follow)
+    if words == ["status", "mib"]:
+        return shown_mib(connection, as_json)
+    return answered(connection, command, words[1:], as_json)
+
+
+def answered(connection, command, arguments, as_json):
+    answer = connection.ask(command, *arguments)
     if as_json:
-        print(json.dumps(answer))
+        yield json.dumps(answer)
     elif isinstance(answer, dict):
         for line in show_status(answer) if command == "status" else show_value(command, answer):
-            print(line)
+            yield line
     else:
-        print(answer)
+        yield str(answer)
+
+
+# -- Tables
+
+
+def listed(connection, name, as_json, follow):
+    """A table, page by page; then, if it is followed, what changes.
+
+    As JSON a list with a row a line; if it is followed an object a line without end.
+    """
+    if follow:
+        connection.follow(name)
+    roles = [role["name"] for role in connection.ask("roles") if role["kind"] in LISTS[name][0]]
+    if not roles:
+        raise Refused("%s: no role here has any: expected a %s" % (name, " or a ".join(LISTS[name][0])))
+    listing = Listing(name, len(roles) > 1)
+    before = "["
+    for role in roles:
+        for rows in connection.pages(role, name):
+            if not as_json:
+                for line in listing.rows(role, rows):
+                    yield line
+                continue
+            for row in rows:
+                yield _json_row(role, row) if follow else before + _json_row(role, row)
+                before = ","
+    if as_json and not follow:
+        yield "[]" if before == "[" else "]"
+    while follow:
+        change = connection.next_change()
+        for row in change["rows"]:
+            if as_json:
+                yield _json_row(change["role"], row)
+            else:
+                for line in listing.change(change["role"], row):
+                    yield line
+
+
+def _json_row(role, row):
+    row["role"] = role
+    return json.dumps(row)
+
+
+# -- The MIB
+
+
+def shown_mib(connection, as_json):
+    """RFC 2006's objects of each role: an instance each."""
+    from . import mib, mib_view
+
+    instances = []
+    for role in connection.ask("roles"):
+        shown = mib_view.instance(role, lambda name: connection.rows(role["name"], name))  # noqa: B023
+        instances.append({"name": role["name"], "objects": shown})
+    if as_json:
+        yield json.dumps(instances)
+        return
+    for instance in instances:
+        for line in _mib_lines(mib, instance):
+            yield line
+
+
+def _mib_lines(mib, instance):
+    """One role's objects in the order of the MIB."""
+    objects = instance["objects"]
+    yield instance["name"]
+    plain = [(row.name, cell(objects[row.name])) for row in mib.SCALARS if row.name in objects]
+    for line in table(plain):
+        yield "  " + line
+    for row in mib.TABLES:
+        if row.name not in objects:
+            continue
+        yield "  %s: %d" % (row.name, len(objects[row.name]))
+        for entry in objects[row.name]:
+            yield "    " + entry["index"]
+            names = [column.name for column in row.columns if column.name in entry]
+            for line in table([(name, cell(entry[name])) for name in names]):
+                yield "      " + line
 
 
 if __name__ == "__main__":
