@@ -69,12 +69,16 @@ INITIAL_ADVERTISEMENTS = 3  # RFC 1256 5.1: the first ones of a link,
 INITIAL_INTERVAL_MS = 16000  # at least this often
 
 # Agent discovery (RFC 5944 2.4)
+AGENT_OVERDUE_NUMERATOR, AGENT_OVERDUE_DENOMINATOR = 3, 8  # of an advertisement's lifetime: a third is its
+# interval (RFC 5944 2.1), and an eighth of that for whatever holds it up
+AGENT_ANSWER_MS = 50  # a solicited agent has answered by then: it is a neighbour
 AGENTS_HEARD_MAX = 8  # on one link
 SOLICITATIONS_FIRST = 3  # without doubling the gap
 SOLICITATION_GAP_MS = 1000
 SOLICITATION_GAP_MAX_MS = 60000
 SOLICITATION_JITTER = 8  # up to an eighth sooner
-DENIED_BY_AGENT_MS = 30000  # an agent that refused us is left alone so long
+DENIED_BY_AGENT_MS = 30000  # an agent that refused us is left alone so long, twice as long each time:
+DENIALS_DOUBLED_MAX = 4  # at most 8 minutes; whoever has another way would be taken from it each time
 HOME_LINK_LENGTH_MIN = 12  # a home link's prefix is no shorter: advertisements are not authenticated
 AGENT_TRIES = 3  # requests by an agent without an answer, until another one is tried
 

@@ -1,7 +1,10 @@
 """Agent discovery on one link (RFC 5944 2.4)."""
 
 from careof.limits import (
+    AGENT_ANSWER_MS,
     AGENTS_HEARD_MAX,
+    DENIALS_DOUBLED_MAX,
+    DENIED_BY_AGENT_MS,
     SOLICITATION_GAP_MAX_MS,
     SOLICITATION_GAP_MS,
     SOLICITATION_JITTER,
@@ -61,7 +64,7 @@ def test_what_is_no_foreign_agent_or_no_unicast_address_is_not():
 
 
 def test_an_agent_that_is_not_heard_in_time_is_gone():
-    link = Link()
+    link = Link(eager=False)
     link.hears(A)
     assert link.discovery.deadline() == LIFETIME_S * 1000
     assert not link.discovery.time_passed(LIFETIME_S * 1000 - 1) and link.at() == A
@@ -84,6 +87,69 @@ def test_eager_moves_to_another_prefix_and_lazy_stays():
         assert link.at() == expected
         link.hears(A, 600)  # the old one is heard, too: no way back and forth
         assert link.at() == expected
+
+
+def back_at_a(eager=True, prefixes=(24, 24)):
+    """A was left for B a second ago, and is heard again; B is not."""
+    link = Link(eager)
+    link.hears(A, prefix=prefixes[0])
+    link.hears(B, 500, prefix=prefixes[1])
+    link.hears(A, 1000, prefix=prefixes[0])
+    return link
+
+
+def test_a_return_to_an_agent_that_is_still_known_is_seen_by_the_overdue_one_not_answering():
+    link = back_at_a()
+    assert link.at() == B
+    overdue_ms = 500 + LIFETIME_S * 1000 * 3 // 8
+    assert link.discovery.deadline() == overdue_ms
+    assert not link.discovery.time_passed(overdue_ms - 1) and not link.discovery.solicits(overdue_ms - 1)
+    assert not link.discovery.time_passed(overdue_ms) and link.discovery.solicits(overdue_ms)
+    link.hears(A, overdue_ms + 2)
+    assert link.at() == B and link.discovery.deadline() == overdue_ms + AGENT_ANSWER_MS
+    assert link.discovery.time_passed(overdue_ms + AGENT_ANSWER_MS) and link.at() == A
+    assert link.discovery.deadline() > overdue_ms + AGENT_ANSWER_MS
+
+
+def test_an_overdue_agent_that_answers_stays():
+    link = back_at_a()
+    overdue_ms = 500 + LIFETIME_S * 1000 * 3 // 8
+    link.discovery.time_passed(overdue_ms)
+    link.hears(A, overdue_ms + 2)
+    link.hears(B, overdue_ms + 30)
+    assert not link.discovery.time_passed(overdue_ms + AGENT_ANSWER_MS) and link.at() == B
+
+
+def test_who_answers_late_is_moved_to_at_once_and_who_was_silent_too_is_not():
+    link = back_at_a()
+    overdue_ms = 500 + LIFETIME_S * 1000 * 3 // 8
+    link.discovery.time_passed(overdue_ms)
+    assert not link.discovery.time_passed(overdue_ms + AGENT_ANSWER_MS) and link.at() == B
+    assert link.discovery.deadline() <= 1000 + LIFETIME_S * 1000
+    assert link.hears(A, overdue_ms + 400) and link.at() == A
+
+
+def test_lazy_waits_for_the_end_of_the_lifetime():
+    link = Link(eager=False)
+    link.hears(B)
+    link.hears(A, 1000)
+    link.discovery.time_passed(2000)
+    assert not link.discovery.solicits(2000)
+    link.hears(A, 2000)
+    assert link.at() == B
+    assert link.discovery.time_passed(LIFETIME_S * 1000) and link.at() == A
+
+
+def test_a_home_agent_that_does_not_answer_is_left_for_one_that_does():
+    link = Link()
+    link.hears(HOME_AGENT, flags=wire.AGENT_H, care_of=None)
+    overdue_ms = LIFETIME_S * 1000 * 3 // 8
+    link.hears(A, 500)
+    assert link.at() == HOME_AGENT
+    link.discovery.time_passed(overdue_ms)
+    link.hears(A, overdue_ms + 1)
+    assert link.discovery.time_passed(overdue_ms + AGENT_ANSWER_MS) and link.at() == A
+    assert link.hears(HOME_AGENT, 3000, flags=wire.AGENT_H, care_of=None) and link.at() == HOME_AGENT
 
 
 def test_without_prefix_lengths_on_both_sides_eager_is_lazy():
@@ -133,12 +199,26 @@ def test_an_agent_that_denied_is_left_alone_for_a_while():
     link.hears(B, 10, prefix=8)
     assert link.at() == B
     assert link.discovery.denied(link.discovery.current, 2000, 100) and link.at() == A
+    link.hears(A, 1000)
     link.hears(B, 1000, prefix=8)
     assert link.at() == A
     assert link.discovery.deadline() == 2000
     link.discovery.time_passed(2000)
     link.hears(B, 2100, prefix=8)
     assert link.at() == B
+
+
+def test_an_agent_that_denies_again_and_again_is_left_alone_for_longer():
+    link, agent, now_ms, pauses = Link(), None, 0, []
+    for _ in range(DENIALS_DOUBLED_MAX + 2):
+        link.hears(A, now_ms, lifetime_s=9000)
+        agent = link.discovery.current
+        assert link.discovery.leave_alone(agent, now_ms) and link.at() is None
+        pauses.append(agent.denied_ms - now_ms)
+        now_ms = agent.denied_ms
+        link.discovery.time_passed(now_ms)
+    doubled = [DENIED_BY_AGENT_MS << n for n in range(DENIALS_DOUBLED_MAX + 1)]
+    assert pauses == doubled + doubled[-1:]
 
 
 def test_our_own_home_agent_is_home_and_goes_before_all():

@@ -299,6 +299,25 @@ def test_an_address_of_its_own_is_used_where_no_agent_wants_a_registration():
     assert node.row(20)["agent"] == "10.9.1.1" and node.last()[2].message.care_of_address == CARE_OF
 
 
+def test_an_address_of_its_own_that_comes_after_the_agents_refusal_is_used_at_once():
+    required, own = discovery.AGENT_F | discovery.AGENT_R, bytes((203, 0, 113, 2))
+    node = Node(attachment="auto").up().hears(flags=required).reply(code=65, signed=False)
+    assert node.row(20)["agent"] == "10.9.1.1"  # there is nothing else
+    node.up(30, own)
+    assert node.row(30)["agent"] is None and node.sent[-1].uplink == FIRST
+    asked = mip.unpack(node.sent[-1].data).message
+    assert asked.care_of_address == own and asked.flags & mip.FLAG_D
+
+
+def test_an_address_of_its_own_changes_nothing_for_who_is_at_an_agent():
+    required, own = discovery.AGENT_F | discovery.AGENT_R, bytes((203, 0, 113, 2))
+    node = Node(attachment="auto").up().hears(flags=required).reply().answer_probe(60)
+    before = len(node.requests())
+    node.up(100, own)
+    assert node.row(100)["agent"] == "10.9.1.1" and node.row(100)["bound"]
+    assert len(node.requests()) == before and not node.sent
+
+
 def home(node, now_ms=0):
     home_agent = node.options.router.home_agent
     return node.hears(home_agent, HOME_MAC, now_ms, flags=discovery.AGENT_H, care_of=None)

@@ -13,7 +13,7 @@ address (4.6): agents are reached at the link-layer address that their advertise
 """
 
 from ..crypt import ALGORITHMS
-from ..limits import AGENT_TRIES, DENIED_BY_AGENT_MS, GRATUITOUS_ARPS, GRATUITOUS_GAP_MS, MIP_PORT
+from ..limits import AGENT_TRIES, GRATUITOUS_ARPS, GRATUITOUS_GAP_MS, MIP_PORT
 from ..proto import registration
 from ..wire import ipv4, link, mip, mip_codes, mip_extensions, udp
 from ..wire import router_discovery as discovery
@@ -191,6 +191,7 @@ class Visiting:
             return self._denied(uplink, agent, received.message, code, now_ms)
         if error is not None:  # RFC 4636: the home agent agreed, the foreign agent does not honour it
             return self._denied(uplink, agent, received.message, error.status, now_ms)
+        agent.refused = False
         return self._role.requests.reply_came(uplink, received, datagram, now_ms)
 
     def _denied(self, uplink, agent, reply, code, now_ms):
@@ -214,10 +215,11 @@ class Visiting:
     def _leave_alone(self, uplink, why, now_ms):
         """Try another way than this agent for a while; None if there is none."""
         agent, found = uplink.agent, uplink.discovery
-        if not found.denied(agent, now_ms + DENIED_BY_AGENT_MS, now_ms):
+        if not found.leave_alone(agent, now_ms):
             return None
         if found.current is None and not uplink.has_own():
             found.denied(agent, None, now_ms)  # there is no other: it is asked again, later and later
+            agent.refused = True  # or left for an address of our own, if one comes
             return None
         text = "%s: %s" % (uplink.name, why % ipv4.address_text(agent.address))
         return [Log("warning", "agent", text)] + self._attach(uplink, now_ms)

@@ -121,11 +121,14 @@ class Uplink:
                 self.discovery.link_up(now_ms)
             else:
                 self.discovery.link_down()
+        if self.attachment == AUTO and self.has_own() and self.visits() and self.agent.refused:
+            self.discovery.leave_alone(self.agent, now_ms)
         self.attach()
         return before != self._attached()
 
     def _attached(self):
-        return self.usable(), self.agent, self.address, self.gateway
+        own = (self.address, self.gateway) if self.agent is None else None
+        return self.usable(), self.agent, own
 
     def came(self, now_ms):
         """A link with an address: all about its network has to be found out."""

@@ -8,7 +8,9 @@
 
 Movement is found by lifetime and by prefix (2.4.2.1, 2.4.2.2). Lazy: an agent is kept for as long as it is
 heard. Eager: an agent that was first heard later, and is on another prefix, is moved to at once; without
-prefix lengths on both sides nothing is known about prefixes, and eager is lazy.
+prefix lengths on both sides nothing is known about prefixes, and eager is lazy in this. On return to an agent
+that is still known, eager is this: the current one is overdue by an eighth of its interval (a third of what
+its advertisement holds), it is asked for, and in a moment another one has answered, and it has not.
 
 Nobody is believed: what is heard only orders attempts, and a registration proves the rest. The table is
 bounded, and a flood of new agents takes no place from those that are there; but the home agent has one.
@@ -18,7 +20,12 @@ doubled intervals up to a minute; each up to an eighth sooner.
 """
 
 from ..limits import (
+    AGENT_ANSWER_MS,
+    AGENT_OVERDUE_DENOMINATOR,
+    AGENT_OVERDUE_NUMERATOR,
     AGENTS_HEARD_MAX,
+    DENIALS_DOUBLED_MAX,
+    DENIED_BY_AGENT_MS,
     SOLICITATION_GAP_MAX_MS,
     SOLICITATION_GAP_MS,
     SOLICITATION_JITTER,
@@ -37,30 +44,40 @@ class Heard:
         "advertised_s",
         "care_of",
         "challenge",
+        "denials",
         "denied_ms",
         "expires_ms",
         "first_ms",
         "flags",
+        "heard_ms",
         "is_home",
         "lifetime_s",
         "link_address",
         "prefix",
+        "refused",
         "sequence",
     )
 
     def __init__(self, address, link_address, now_ms):
-        self.address, self.link_address, self.first_ms = address, link_address, now_ms
+        self.address, self.link_address = address, link_address
+        self.first_ms = self.heard_ms = now_ms
         self.flags, self.care_of, self.lifetime_s, self.prefix = 0, (), 0, None
         self.is_home = False
         self.advertised_s = 0  # how long an advertisement holds
         self.expires_ms = now_ms
         self.denied_ms = None  # until when it is left alone
+        self.denials = 0  # how often it was left alone
+        self.refused = False  # us, and it was all that there was
         self.challenge = None  # the last one that it sent (RFC 4721)
         self.sequence = None
 
     def serves(self):
         """Can one be at it?"""
         return self.is_home or (bool(self.flags & wire.AGENT_F) and bool(self.care_of))
+
+    def overdue_ms(self):
+        """When it should have been heard again."""
+        return self.heard_ms + self.advertised_s * 1000 * AGENT_OVERDUE_NUMERATOR // AGENT_OVERDUE_DENOMINATOR
 
     def saved(self):
         """Plain JSON values, for restored()."""
@@ -103,6 +120,8 @@ class Discovery:
         self._random = random
         self._solicit_ms = None
         self._solicited = 0
+        self._doubt_ms = None  # since when the current one is overdue,
+        self._decide_ms = 0  # and when it has had the time to answer
 
     def deadline(self):
         """When time_passed() or solicits() may have something to do, in ms, or None."""
@@ -110,15 +129,17 @@ class Discovery:
         times += [agent.denied_ms for agent in self.agents if agent.denied_ms is not None]
         if self._solicit_ms is not None:
             times.append(self._solicit_ms)
+        if self.eager and self.current is not None:
+            times.append(self.current.overdue_ms() if self._doubt_ms is None else self._decide_ms)
         return min(times) if times else None
 
     def link_up(self, now_ms):
         """Another link, as far as anyone knows."""
-        self.agents, self.current = [], None
+        self.agents, self.current, self._doubt_ms = [], None, None
         self._solicited, self._solicit_ms = 0, now_ms
 
     def link_down(self):
-        self.agents, self.current, self._solicit_ms = [], None, None
+        self.agents, self.current, self._solicit_ms, self._doubt_ms = [], None, None, None
 
     def was_at(self, agent):
         """After a restart: this one is heard, as far as anyone knows."""
@@ -140,7 +161,9 @@ class Discovery:
         agent.is_home = source == self.home_agent and bool(agent.flags & wire.AGENT_H)
         agent.prefix = _prefix_of(message)
         agent.advertised_s = message.lifetime_s
-        agent.expires_ms = now_ms + message.lifetime_s * 1000
+        agent.heard_ms, agent.expires_ms = now_ms, now_ms + message.lifetime_s * 1000
+        if agent is self.current:
+            self._doubt_ms = None
         if message.challenge is not None:
             agent.challenge = message.challenge
         before = self.current
@@ -160,8 +183,16 @@ class Discovery:
         self.agents.append(agent)
         return agent
 
+    def leave_alone(self, agent, now_ms):
+        """It refused us: not again for a while, a longer one each time. True: another one is current."""
+        until_ms = now_ms + (DENIED_BY_AGENT_MS << min(agent.denials, DENIALS_DOUBLED_MAX))
+        if not self.denied(agent, until_ms, now_ms):
+            return False
+        agent.denials += 1
+        return True
+
     def denied(self, agent, until_ms, now_ms):
-        """It refused us. True: another one is current."""
+        """Until when it is left alone, or None. True: another one is current."""
         agent.denied_ms = until_ms
         before = self.current
         self._choose(now_ms)
@@ -174,6 +205,7 @@ class Discovery:
             if agent.denied_ms is not None and agent.denied_ms <= now_ms:
                 agent.denied_ms = None
         before = self.current
+        self._doubt(now_ms)
         self._choose(now_ms)
         if self.current is None and before is not None:
             self._solicited, self._solicit_ms = 0, now_ms
@@ -193,16 +225,39 @@ class Discovery:
         """Does an agent here require it, even with an address of one's own (2.4.1)?"""
         return any([bool(agent.flags & wire.AGENT_R) for agent in self.agents])
 
+    def _doubt(self, now_ms):
+        """Is the current one overdue? Ask for it, or whoever is there."""
+        if not self.eager or self.current is None or now_ms < self.current.overdue_ms():
+            return
+        if self._doubt_ms is None:
+            self._doubt_ms, self._decide_ms = now_ms, now_ms + AGENT_ANSWER_MS
+            self._solicited, self._solicit_ms = 0, now_ms
+        elif now_ms >= self._decide_ms:
+            self._decide_ms = self.current.expires_ms  # whoever answers from now on is at once moved to
+
+    def _in_place(self, usable, now_ms):
+        """Those who answered when the current one did not."""
+        if self._doubt_ms is None or now_ms < self._doubt_ms + AGENT_ANSWER_MS:
+            return []
+        others = [agent for agent in usable if agent is not self.current]
+        return [agent for agent in others if agent.heard_ms >= self._doubt_ms]
+
     def _choose(self, now_ms):
+        before = self.current
         usable = [agent for agent in self.agents if self._may_be_at(agent, now_ms)]
-        home = [agent for agent in usable if agent.is_home]
+        in_place = self._in_place(usable, now_ms)
+        home = [agent for agent in usable if agent.is_home and not (in_place and agent is before)]
         if home:
             self.current = home[0]
+        elif in_place:
+            self.current = _latest(in_place)
         elif self.current not in usable:
             self.current = _latest(usable)
         elif self.eager:
             later = [agent for agent in usable if self._is_elsewhere(agent)]
             self.current = _latest(later) if later else self.current
+        if self.current is not before:
+            self._doubt_ms = None
 
     def _may_be_at(self, agent, now_ms):
         if not agent.serves() or agent.expires_ms <= now_ms or agent.denied_ms is not None:
