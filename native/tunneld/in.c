@@ -302,7 +302,10 @@ static void ipip_packet(struct tunneld *tunneld, struct uplink *uplink, const st
     struct tunnel *tunnel = arrived_by(tunneld, WIRE_KIND_IPIP, uplink, arrival);
     struct tunnel *other = arrived_by(tunneld, WIRE_KIND_MINIMAL, uplink, arrival);
     struct ipv4_view view;
-    if (other && (!tunnel || (ipv4_parse(packet, size, &view) == IPV4_FINE && !state_row_for(&tunneld->state, tunnel, view.source, view.destination))))
+    if (tunnel && other && ipv4_parse(packet, size, &view) == IPV4_FINE &&
+        !state_row_for(&tunneld->state, tunnel, view.source, view.destination))
+        tunnel = other;
+    if (!tunnel)
         tunnel = other;
     if (!tunnel) {
         count(tunneld, COUNTER_IN_NO_TUNNEL, 1);
