@@ -18,7 +18,7 @@ from .agent import events
 from .answers import Answers
 from .crypt import soft
 from .system import clock as clocks
-from .system import commands, links, log, loop, options, reading, store, tunneld
+from .system import commands, links, log, loop, memory, options, reading, store, tunneld
 
 EXIT_USE, EXIT_CONFIGURATION, EXIT_MACHINE = 2, 3, 4
 CONFIG, RUN = "/etc/config/careof", "/var/run/careof"
@@ -129,6 +129,7 @@ class Careofd:
             self._tell(role, events.Start())
         self._links.watch(options.devices(self.configuration))
         self._log.line("notice", "careofd", "started: " + ", ".join([r.name for r, _ in self._roles]))
+        memory.settle()
         self._loop.run()
         self._commands.close()
         self._links.close()

@@ -127,7 +127,7 @@ def wait_until(condition, what):
 class Office:
     """Both ends, registered."""
 
-    def __init__(self, interpreter):
+    def __init__(self, interpreter, branch=BRANCH):
         self.router, self.outside = Namespace("branch"), Namespace("agent")
         self.folder = Path(tempfile.mkdtemp(prefix="careof-office-"))
         join(self.router, "up0", "192.0.2.2/24", self.outside, "out0", f"{AGENT_ADDRESS}/24")
@@ -137,7 +137,7 @@ class Office:
         self.router.ip("address", "add", f"{LAN}/24", "dev", "lo")
         self.outside.ip("address", "add", f"{SERVER}/24", "dev", "lo")
         self.agent = End(self.outside, AGENT, interpreter)
-        self.branch = End(self.router, BRANCH, interpreter)
+        self.branch = End(self.router, branch, interpreter)
         try:
             wait_until(self.connected, f"the branch to be connected: {self.branch.log()}")
         except BaseException:

@@ -191,6 +191,41 @@ def test_the_same_request_from_the_same_place_is_answered_the_same():
     assert agent.held["tunnel", 2].peer == CARE_OF
 
 
+def test_a_repetition_of_every_kind_is_answered_alike_and_changes_nothing():
+    """Its reply was lost (3.8.2.2): whatever was asked, and whatever came of it."""
+    critical = mip_extensions.CriticalVendor(9, 1, b"")
+    forced = mip_extensions.UdpTunnelRequest(mip_extensions.UDP_FORCE, 0)
+    networks = [mip_extensions.MobileNetworkRequest(LAN[0], LAN[1])]
+    for code, asked in (
+        (0, {}),
+        (0, {"flags": mip.FLAG_D | mip.FLAG_S, "care_of": OUTSIDE, "extensions": [forced]}),
+        (0, {"lifetime_s": 0}),
+        (0, {"lifetime_s": 0, "care_of": HOME}),
+        (0, {"lifetime_s": 65535}),
+        (0, {"extensions": [mip_extensions.NO_CHANGE]}),
+        (0, {"extensions": [forced]}),
+        (0, {"extensions": networks}),
+        (134, {"care_of": bytes(4)}),
+        (140, {"extensions": [critical]}),
+        (147, {"extensions": [mip_extensions.MobileNetworkRequest(bytes((10, 9, 0, 0)), 16)]}),
+    ):
+        agent = Agent().started()
+        agent.datagram(agent.request())
+        agent.tell(events.Late(), 100)
+        again = agent.request(**asked)
+        agent.datagram(again, now_ms=1000)
+        first, held, moved = agent.sent[-1], dict(agent.held), len(agent.others)
+        assert first[2].code == code, (asked, first)
+        for now_ms in (1000, 1500, 1900):
+            agent.datagram(again, now_ms=now_ms)
+            assert agent.sent[-1][:2] == first[:2] and agent.held == held, asked
+            reply = agent.sent[-1][2]
+            assert reply[2:] == first[2][2:] and reply.code == first[2].code, asked
+            assert 0 <= first[2].lifetime_s - reply.lifetime_s <= 1
+        assert [a for a in agent.others[moved:] if not isinstance(a, events.Log)] == [], asked
+        assert agent.counts["request_repeated"] == 3
+
+
 def test_the_tunnel_follows_only_an_authenticated_request():
     agent = Agent().started()
     extension = mip_extensions.UdpTunnelRequest(0, 0)

@@ -1,6 +1,6 @@
 """Limits before cryptography: one source cannot silence another, and many invented ones cannot either."""
 
-from careof.agent.sources import Bucket, Sources
+from careof.agent.sources import Buckets, Sources
 from careof.limits import SOURCE_FALSE_PER_S, SOURCES, UNPROVEN_PER_S_MIN
 from world import Chance
 
@@ -20,9 +20,9 @@ def looked_at(limits, addresses, now_ms):
 
 
 def test_a_bucket_refills_without_rounding():
-    bucket = Bucket(3, 0)
-    assert [bucket.take(0) for _ in range(4)] == [True, True, True, False]
-    taken = len([1 for now_ms in range(1, 10001) if bucket.take(now_ms)])
+    buckets = Buckets(2, 3)
+    assert [buckets.take(1, 0) for _ in range(4)] == [True, True, True, False]
+    taken = len([1 for now_ms in range(1, 10001) if buckets.take(1, now_ms)])
     assert taken == 30
 
 
@@ -62,7 +62,7 @@ def test_tables_do_not_grow():
     for n in range(20000):
         limits.refusal(invented(n), n)
         limits.proved(invented(n), n)
-    assert len(limits._buckets) == SOURCES
+    assert len(limits._addresses) == SOURCES
     assert len(limits._proven) + len(limits._proven_before) <= 2 * SOURCES
     assert limits.is_proven(invented(19999)) and not limits.is_proven(invented(1))
 

@@ -18,6 +18,7 @@ of the last moment may be missing: then its node's probes go unanswered, and it 
 from ..limits import MIP_PORT, STATUS_ROWS_MAX, SWEEP_NODES, UPLINK_RETRY_MS
 from ..proto.bindings import Bindings
 from ..proto.revocation import Stamps
+from ..proto.visiting import is_unicast
 from ..wire import ipv4, mip, tunneld
 from ..wire.reader import Malformed
 from . import events
@@ -84,6 +85,10 @@ class HomeAgent:
     def _datagram_arrived(self, event, now_ms):
         if event.uplink != self.uplink:
             return []
+        if not is_unicast(event.source) or not event.source_port:
+            return self.dropped(
+                "source_not_unicast", "", event, now_ms
+            )  # an answer would reach many, or nobody
         try:
             received = mip.unpack(event.data)
         except Malformed as e:

@@ -21,6 +21,10 @@ _NONE = ""
 REASONS = {
     # -- Home agent: requests
     "request_malformed": Reason("a datagram on port 434 that is no message of Mobile IP", _DEFECT),
+    "source_not_unicast": Reason(
+        "a datagram on port 434 from an address or port that nobody can be answered at",
+        "somebody forges: filter such sources on the way here",
+    ),
     "not_a_request": Reason("a message that a home agent is not asked by", _DEFECT),
     "request_unknown_node": Reason(
         "a request for a home address that no mobile_node has",

@@ -13,26 +13,28 @@ than that of all), and the proven ones are two generations, of which the elder i
 from ..limits import SOURCE_FALSE_PER_S, SOURCES, UNPROVEN_PER_S_MIN, UNPROVEN_SHARE
 
 
-class Bucket:
-    """So many at once, and as many a second again. In thousandths: slow rates lose nothing by rounding."""
+class Buckets:
+    """So many at once each, and as many a second again. In thousandths: slow rates lose nothing by rounding.
 
-    __slots__ = ("_at_ms", "_per_s", "_tokens")
+    Numbers in lists that are made once: what lives shortly does not lie between what lives long.
+    """
 
-    def __init__(self, per_s, now_ms):
-        self._per_s, self._at_ms = per_s, now_ms
-        self._tokens = per_s * 1000
+    def __init__(self, count, per_s):
+        self._full, self._per_s = per_s * 1000, per_s
+        self._tokens, self._at_ms = [self._full] * count, [0] * count
 
-    def take(self, now_ms):
-        full = self._per_s * 1000
-        self._tokens = min(full, self._tokens + (now_ms - self._at_ms) * self._per_s)
-        self._at_ms = now_ms
-        if self._tokens < 1000:
-            return False
-        self._tokens -= 1000
-        return True
+    def take(self, place, now_ms):
+        tokens = self._tokens[place] + (now_ms - self._at_ms[place]) * self._per_s
+        self._at_ms[place] = now_ms
+        taken = tokens >= 1000
+        self._tokens[place] = min(self._full, tokens) - (1000 if taken else 0)
+        return taken
 
-    def give_back(self):
-        self._tokens = min(self._per_s * 1000, self._tokens + 1000)
+    def give_back(self, place):
+        self._tokens[place] = min(self._full, self._tokens[place] + 1000)
+
+    def fill(self, place, now_ms):
+        self._tokens[place], self._at_ms[place] = self._full, now_ms
 
 
 class Sources:
@@ -40,30 +42,30 @@ class Sources:
 
     def __init__(self, bindings_max, random):
         self._salt = int.from_bytes(random(4), "big") | 1
-        self._buckets = [None] * SOURCES  # (address, Bucket)
+        self._addresses, self._each = [0] * SOURCES, Buckets(SOURCES, SOURCE_FALSE_PER_S)
         self._proven, self._proven_before = {}, {}
         self.configure(bindings_max)
 
     def configure(self, bindings_max):
         self._proven_max = max(SOURCES, bindings_max)
-        self._all = Bucket(max(UNPROVEN_PER_S_MIN, bindings_max // UNPROVEN_SHARE), 0)
+        self._all = Buckets(1, max(UNPROVEN_PER_S_MIN, bindings_max // UNPROVEN_SHARE))
 
     def refusal(self, address, now_ms):
         """None if a message from there may be looked at; or the name of what forbids it."""
-        bucket = self._bucket(address, now_ms)
-        if not bucket.take(now_ms):
+        place = self._place(address, now_ms)
+        if not self._each.take(place, now_ms):
             return "source_limited"
-        if self.is_proven(address) or self._all.take(now_ms):
+        if self.is_proven(address) or self._all.take(0, now_ms):
             return None
-        bucket.give_back()
+        self._each.give_back(place)
         return "unproven_limited"
 
     def proved(self, address, now_ms):
         """What came from there was genuine."""
-        self._bucket(address, now_ms).give_back()
+        self._each.give_back(self._place(address, now_ms))
         if self.is_proven(address):
             return
-        self._all.give_back()
+        self._all.give_back(0)
         if len(self._proven) >= self._proven_max:
             self._proven_before, self._proven = self._proven, {}
         self._proven[_number(address)] = True
@@ -77,13 +79,13 @@ class Sources:
             return True
         return False
 
-    def _bucket(self, address, now_ms):
-        place = (_number(address) * self._salt & 0xFFFFFFFF) >> 8
-        place %= SOURCES
-        found = self._buckets[place]
-        if found is None or found[0] != address:
-            found = self._buckets[place] = (address, Bucket(SOURCE_FALSE_PER_S, now_ms))
-        return found[1]
+    def _place(self, address, now_ms):
+        number = _number(address)
+        place = ((number * self._salt & 0xFFFFFFFF) >> 8) % SOURCES
+        if self._addresses[place] != number:
+            self._addresses[place] = number
+            self._each.fill(place, now_ms)
+        return place
 
 
 def _number(address):

@@ -69,6 +69,8 @@ def judge(received, source, port, home_agent, udp_tunnelling):
         return refusal(POORLY_FORMED)
     if request.lifetime_s == 0:
         return Verdict(ACCEPTED, KIND_IPIP, source, 0, None, False, no_change)
+    if request.care_of_address in (request.home_address, home_agent):
+        return refusal(POORLY_FORMED)  # a tunnel that begins or ends in itself
     return _tunnel(request, udp_request or for_agent, source, port, udp_tunnelling, no_change)
 
 
