@@ -211,7 +211,7 @@ def test_an_agent_that_does_not_show_the_association_is_not_heard():
 def test_replies_from_elsewhere_on_the_link_are_not_heard():
     for lie in ({"source": B}, {"mac": B_MAC}):
         node = Node().up().hears().reply(**lie)
-        assert not node.row()["bound"] and node.counts["reply_from_elsewhere"] == 1
+        assert not node.row()["bound"] and node.counts["reply_from_other_agent"] == 1
     # What tunneld hands up by the uplink as well is the same datagram once more.
     node = Node().up().hears()
     node.tell(events.Datagram(FIRST, A, 434, HOME, 255, b"\x03" * 40))

@@ -69,6 +69,7 @@ class MobileRouter:
         self.questions = Questions(ROUTERS_FIRST_TOKEN)
         self.visiting = self.requests.visiting = Visiting(self)
         self.requests.revocations = Revocations(self)
+        self.requests.refusals = self.refusals
         self._next_number = first_number
         self._links = {}  # device -> the last Link
         self._link_changed_ms = 0  # when an uplink came or went

@@ -117,6 +117,25 @@ REASONS = {
     ),
     "acknowledgment_not_awaited": Reason("an acknowledgment of no revocation of ours", _NONE),
     # -- Mobile router
+    "request_sent": Reason("a request went out", _NONE),
+    "deregistration_sent": Reason("a request to end a binding went out", _NONE),
+    "request_to_any_home_agent": Reason("a request went out that names no home agent", _NONE),
+    "reply_received": Reason("a reply to this router came in", _NONE),
+    "reply_received_deregistered": Reason("a reply with lifetime 0 came in", _NONE),
+    "reply_unknown_extension": Reason("a reply with an extension that is not known, and skipped", _NONE),
+    "reply_for_another": Reason(
+        "a reply for another home address", "see whether another router is taken for this one"
+    ),
+    "reply_from_other_agent": Reason("a message from an agent that was not asked", _NONE),
+    "advertisement_heard": Reason("an advertisement came in", _NONE),
+    "advertisement_malformed": Reason("an advertisement that is not what its format says", _DEFECT),
+    "advertisement_unknown_extension": Reason(
+        "an advertisement with an extension that is not known, and skipped", _NONE
+    ),
+    "agent_restarted": Reason("an agent's sequence number began anew: it lost its visitors", _NONE),
+    "moved_home_to_foreign": Reason("what carries is away from home now", _NONE),
+    "moved_foreign_to_foreign": Reason("what carries is on another foreign network now", _NONE),
+    "moved_foreign_to_home": Reason("what carries is at home now", _NONE),
     "reply_malformed": Reason("a datagram on port 434 that is no message of Mobile IP", _DEFECT),
     "reply_from_elsewhere": Reason(
         "a message from somebody who was not asked",

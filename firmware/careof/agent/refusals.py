@@ -30,11 +30,13 @@ VIOLATIONS = {
     "reply_not_authenticated": MISSING,
     "reply_false_authenticator": BAD_AUTHENTICATOR,
     "reply_not_awaited": BAD_IDENTIFIER,
+    "agent_not_authenticated": MISSING,
+    "agent_false_authenticator": BAD_AUTHENTICATOR,
 }
 _WITH_SPI = (BAD_AUTHENTICATOR, BAD_IDENTIFIER)  # in all other cases the SPI is 0 (RFC 2006)
 
 # name: of the counter; who: for people; source: an address; code: None if nothing was said.
-Refusal = namedtuple("Refusal", "serial at_ms name who source code")
+Refusal = namedtuple("Refusal", "serial at_ms name who source code message")
 
 
 class _Violator:
@@ -50,10 +52,10 @@ class Refusals:
         self._violators = OrderedDict()  # address -> _Violator, who was heard last is last
         self.violations = 0
 
-    def note(self, now_ms, name, who, source, code=None, spi=0, identification=0):
-        """Something was refused under this name."""
+    def note(self, now_ms, name, who, source, code=None, spi=0, identification=0, message=None):
+        """Something was refused under this name; message: what who refused us says about it."""
         self._serial += 1
-        self._last.append(Refusal(self._serial, now_ms, name, who, source, code))
+        self._last.append(Refusal(self._serial, now_ms, name, who, source, code, message))
         if len(self._last) > REFUSALS_KEPT:
             del self._last[0]
         reason = VIOLATIONS.get(name)
@@ -90,6 +92,7 @@ class Refusals:
         row["state"] = "refused"
         row["number"] = refusal.serial
         row["ago_ms"] = now_ms - refusal.at_ms
+        row["message"] = refusal.message
         row["who"], row["source"] = refusal.who, ipv4.address_text(refusal.source)
         return row
 

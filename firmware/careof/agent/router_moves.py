@@ -239,6 +239,7 @@ class Moves:
         before, self._before = self._before, uplink.name
         paths = self._role.paths
         actions = paths.path_is_wanted(uplink) + paths.carry_by(uplink, now_ms)
+        actions += self._role.visiting.moved_to(uplink)
         if before == uplink.name:
             return actions + [Log("notice", "moved", "%s carries again: %s" % (uplink.name, why))]
         return actions + [Moved(self._role.name, before, uplink.name, why)]

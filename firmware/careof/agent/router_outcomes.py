@@ -4,12 +4,14 @@ from ..proto import liveness, registration
 from ..proto.kinds import NAMES
 from ..proto.registration import LEAVE, PROVE
 from ..wire import ipv4, mip_codes
-from .events import Log
+from .events import REFUSED, Changed, Log
+from .reasons import why_code
 
 LIFETIME_OVER = "lifetime over"
 
 
 def _granted(role, uplink, result, now_ms):
+    uplink.replied_ms = now_ms
     if result.kind == LEAVE:
         return role.said_goodbye(now_ms)
     uplink.answered(now_ms)
@@ -27,11 +29,14 @@ def _granted(role, uplink, result, now_ms):
     if not (uplink.registration.ask.simultaneous and result.simultaneous):
         actions += role.moves.has_the_only_binding(uplink, now_ms)
     if uplink is role.moves.carrying:
-        actions += role.paths.carry_by(uplink, now_ms)
+        actions += role.paths.carry_by(uplink, now_ms) + role.visiting.moved_to(uplink)
     if not renewed or uplink.unheard or uplink.liveness.state != liveness.QUIET:
         uplink.unheard = False
         actions += role.watch.ask(uplink, now_ms)
-    return actions + [Log("info", "registration", _how(uplink, renewed, result))]
+    text = _how(uplink, renewed, result)
+    if uplink.message is not None:
+        text += '; it says "%s"' % uplink.message
+    return actions + [Log("info", "registration", text), Changed("registrations", uplink.name)]
 
 
 def _how(uplink, renewed, result):
@@ -45,16 +50,26 @@ def _how(uplink, renewed, result):
 
 
 def _refused(role, uplink, result, now_ms):
-    uplink.refusal = (result.code, mip_codes.describe_code(result.code))
+    uplink.refusal, uplink.replied_ms = (result.code, mip_codes.describe_code(result.code)), now_ms
+    told = _note(role, uplink, result.code, now_ms)
     if result.kind == LEAVE:
         return role.said_goodbye(now_ms) if result.again_ms is None else []
     level = "debug" if result.code == 133 else "warning"
-    actions = [Log(level, "registration", "%s: refused: %s" % (uplink.name, uplink.refusal[1]))]
+    text = "%s: refused: %s" % (uplink.name, why_code(result.code))
+    if uplink.message is not None:
+        text += '; it says "%s"' % uplink.message
+    actions = told + [Log(level, "registration", text)]
     if result.code == 140 and result.kind == PROVE:
         uplink.answered(now_ms)  # it knows no proof, but to say so is one
     if result.code != 133:
         actions += role.moves.refused(uplink, now_ms)
     return actions
+
+
+def _note(role, uplink, code, now_ms):
+    source = role.router.contact[0] if uplink.agent is None else uplink.agent.address
+    role.refusals.note(now_ms, "reply_%d" % code, uplink.name, source, code, 0, 0, uplink.message)
+    return [REFUSED, Changed("registrations", uplink.name)]
 
 
 def _unanswered(role, uplink, result, now_ms):
@@ -64,6 +79,7 @@ def _unanswered(role, uplink, result, now_ms):
     uplink.unheard = False
     if result.gave_up:
         uplink.failed(now_ms)
+        actions.append(Changed("registrations", uplink.name))
     if result.tries > 1:
         actions += role.moves.refused(uplink, now_ms)
     actions += role.watch.ask(uplink, now_ms)
@@ -72,7 +88,8 @@ def _unanswered(role, uplink, result, now_ms):
 
 def _lapsed(role, uplink, result, now_ms):
     text = "%s: the binding's lifetime is over" % uplink.name
-    return [Log("warning", "registration", text)] + role.moves.lost(uplink, LIFETIME_OVER)
+    actions = [Log("warning", "registration", text), Changed("registrations", uplink.name)]
+    return actions + role.moves.lost(uplink, LIFETIME_OVER)
 
 
 OUTCOMES = {

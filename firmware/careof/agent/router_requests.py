@@ -15,10 +15,12 @@ from ..proto import registration
 from ..proto.registration import Registration, Terms, Turn
 from ..proto.replay import SOURCES
 from ..proto.revocation import Stamps
-from ..wire import ipv4, mip, mip_codes
-from ..wire.reader import Malformed
-from .events import Authenticate, Count, Log, Send, Verify
+from ..proto.visiting import is_unicast
+from ..wire import ipv4, mip, mip_codes, mip_extensions
+from ..wire.reader import Malformed, printable
+from .events import REFUSED, Authenticate, Count, Log, Send, Verify
 from .questions import ROUTERS_FIRST_TOKEN
+from .reasons import why
 from .router_revocation import support
 
 FLAGS = {"minimal": mip.FLAG_M, "gre": mip.FLAG_G}  # what an option's value asks for
@@ -55,6 +57,7 @@ class Requests:
         self.visiting = None  # agent.router_visiting, which knows how to reach a foreign agent
         self._clock_offset_ms = 0
         self.revocations = None  # agent.router_revocation
+        self.refusals = None  # agent.refusals
         self._stamps = Stamps()
 
     # -- Options
@@ -108,14 +111,21 @@ class Requests:
                 token = self._ask(uplink, None, now_ms)
                 self._signs[uplink.number] = token
                 actions.append(Authenticate(token, uplink.association.section.name, result.data))
-            elif isinstance(result, registration.Transmit) and uplink.agent is not None:
-                actions += self.visiting.transmit(uplink, result.data, now_ms)
             elif isinstance(result, registration.Transmit):
-                address, port = self.router.contact
-                actions.append(Send(uplink.number, address, port, result.data))
+                actions += self._transmit(uplink, result.data, now_ms)
             else:
                 actions += self._outcome(uplink, result, now_ms)
         return actions
+
+    def _transmit(self, uplink, data, now_ms):
+        request = uplink.registration.request
+        actions = [Count("request_sent" if request.lifetime_s else "deregistration_sent")]
+        if not is_unicast(request.home_agent):
+            actions.append(Count("request_to_any_home_agent"))
+        if uplink.agent is not None:
+            return actions + self.visiting.transmit(uplink, data, now_ms)
+        address, port = self.router.contact
+        return actions + [Send(uplink.number, address, port, data)]
 
     def authenticated(self, event, now_ms):
         question = self._questions.pop(event.token, None)
@@ -127,26 +137,29 @@ class Requests:
 
     def datagram_came(self, uplink, event, now_ms):
         if (event.source, event.source_port) != self.router.contact:
-            return self._dropped("reply_from_elsewhere", uplink, event, "")
+            return self.dropped("reply_from_elsewhere", uplink, event, now_ms)
         try:
             received = mip.unpack(event.data)
         except Malformed as e:
-            return self._dropped("reply_malformed", uplink, event, str(e))
+            return self.dropped("reply_malformed", uplink, event, now_ms, str(e))
         if isinstance(received.message, mip.Revocation):
             return self.revocations.arrived(uplink, received, event, now_ms)
-        return self.reply_came(uplink, received, event, now_ms)
+        return received_counts(received, event.data, self.router.home_address) + self.reply_came(
+            uplink, received, event, now_ms
+        )
 
     def reply_came(self, uplink, received, event, now_ms):
         """A message from where replies come from; of event, its source is told."""
         reply, proof = received.message, received.authentication
-        if not isinstance(reply, mip.RegistrationReply) or reply.home_address != self.router.home_address:
-            return self._dropped("not_our_reply", uplink, event, "")
+        if not isinstance(reply, mip.RegistrationReply):
+            return self.dropped("not_our_reply", uplink, event, now_ms)
+        if reply.home_address != self.router.home_address:
+            return self.dropped("reply_for_another", uplink, event, now_ms)
         if not uplink.registration.awaits(reply.identification):
-            return self._dropped("reply_not_awaited", uplink, event, "")
+            return self.dropped("reply_not_awaited", uplink, event, now_ms, "", reply)
         if proof is None or proof.spi != uplink.registration.turn.spi:
-            return self._dropped(
-                "reply_not_authenticated", uplink, event, mip_codes.describe_code(reply.code)
-            )
+            text = mip_codes.describe_code(reply.code)
+            return self.dropped("reply_not_authenticated", uplink, event, now_ms, text, reply)
         if len(self._questions) >= PENDING_MAX and not self._forgot_questions(now_ms):
             return [Count("reply_too_many")]
         token = self._ask(uplink, reply, now_ms)
@@ -158,10 +171,14 @@ class Requests:
         if reply is None:
             return []
         if not event.genuine:
-            text = "%s: a reply with a false authenticator" % uplink.name
-            return [Count("reply_false_authenticator"), Log("warning", "security", text)]
+            name, spi = "reply_false_authenticator", uplink.registration.turn.spi
+            source = self.router.contact[0] if uplink.agent is None else uplink.agent.address
+            self.refusals.note(now_ms, name, uplink.name, source, None, spi, reply.identification)
+            text = "%s: %s" % (uplink.name, why(name))
+            return [Count(name), Log("warning", "security", text), REFUSED]
         if not uplink.registration.awaits(reply.identification):
             return [Count("reply_not_awaited")]  # the same reply twice, and the other copy was first
+        uplink.message = message_in(reply.extensions)
         return [Count("reply_%d" % reply.code)] + self.tell(uplink, registration.Replied(reply), now_ms)
 
     def forget(self, uplink):
@@ -181,10 +198,27 @@ class Requests:
             del self._questions[token]
         return bool(old)
 
-    @staticmethod
-    def _dropped(name, uplink, event, why):
-        text = "%s: from %s" % (uplink.name, ipv4.address_text(event.source))
-        return [Count(name), Log("debug", name, text + (": " + why if why else ""))]
+    def dropped(self, name, uplink, event, now_ms, detail="", reply=None):
+        """Of no effect: counted, and noted for who asks why."""
+        identification = 0 if reply is None else reply.identification
+        self.refusals.note(now_ms, name, uplink.name, event.source, None, 0, identification)
+        text = "%s: from %s: %s" % (uplink.name, ipv4.address_text(event.source), why(name))
+        return [Count(name), Log("debug", name, text + (": " + detail if detail else "")), REFUSED]
+
+
+def received_counts(received, data, home_address):
+    """What a reply counts for that is for this router, whatever comes of it."""
+    reply = received.message
+    if not isinstance(reply, mip.RegistrationReply) or reply.home_address != home_address:
+        return []
+    counts = [Count("reply_received" if reply.lifetime_s else "reply_received_deregistered")]
+    return counts + ([Count("reply_unknown_extension")] if mip.skips(data) else [])
+
+
+def message_in(extensions):
+    """The words for the user among some extensions, as printable text, or None (RFC 4917)."""
+    found = mip_extensions.find(extensions, mip_extensions.MessageString)
+    return None if found is None else printable(found.text)
 
 
 def differs(one, other):

@@ -11,7 +11,8 @@ if that is what its administrator wants.
 from ..proto.registration import Superseded
 from ..proto.revocation import Revoked, acknowledge, after
 from ..wire import mip, mip_extensions
-from .events import Count, Log, Send
+from .events import REFUSED, Count, Log, Send
+from .reasons import why
 
 REVOKED = "revoked by the home agent"
 
@@ -27,13 +28,13 @@ class Revocations:
         """A revocation from the contact."""
         proof, association = received.authentication, uplink.association
         if proof is None or proof.spi != association.turn.spi:
-            return [Count("revocation_not_authenticated")]
+            return self._refused("revocation_not_authenticated", uplink, received.message, event, now_ms)
 
         def then(genuine, now_ms):
             if genuine:
                 return self._believed(uplink, received.message, event, now_ms)
-            text = "%s: a revocation with a false authenticator" % uplink.name
-            return [Count("revocation_false_authenticator"), Log("warning", "security", text)]
+            name = "revocation_false_authenticator"
+            return self._refused(name, uplink, received.message, event, now_ms, proof.spi)
 
         questions = self._role.questions
         key = association.section.name
@@ -41,18 +42,25 @@ class Revocations:
 
     def _believed(self, uplink, revocation, event, now_ms):
         if not revocation.flags & mip.REVOKED_BY_HOME_AGENT:
-            return [Count("revocation_reflected")]  # 3.5
+            return self._refused("revocation_reflected", uplink, revocation, event, now_ms)  # 3.5
         if not self._is_ours(uplink, revocation):
             if self._revoked.has(revocation, now_ms):
                 return self._acknowledge(uplink, revocation, event, now_ms)
-            return [Count("revocation_of_nobody")]
+            return self._refused("revocation_of_nobody", uplink, revocation, event, now_ms)
         if not after(revocation.identifier, uplink.registration.revocable):
-            return [Count("revocation_stale")]
+            return self._refused("revocation_stale", uplink, revocation, event, now_ms)
         self._revoked.add(revocation, now_ms)
         actions = self._acknowledge(uplink, revocation, event, now_ms)
         text = "%s: %s" % (uplink.name, REVOKED)
         actions += [Count("revocation_taken"), Log("warning", "registration", text)]
         return actions + self._over(uplink, now_ms)
+
+    def _refused(self, name, uplink, revocation, event, now_ms, spi=0):
+        """Without a word, but noted."""
+        refusals = self._role.refusals
+        refusals.note(now_ms, name, uplink.name, event.source, None, spi, revocation.identifier)
+        level, tag = ("warning", "security") if spi else ("info", "revocation")
+        return [Count(name), Log(level, tag, "%s: %s" % (uplink.name, why(name))), REFUSED]
 
     def _is_ours(self, uplink, revocation):
         """Does it name the binding that stands by this uplink, and may that be revoked?"""

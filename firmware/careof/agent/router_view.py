@@ -17,6 +17,7 @@ def snapshot(role, now_ms):
         "carrying": carrying.name if carrying else None,
         "chosen": role.moves.chosen.name if role.moves.chosen else None,
         "uplinks": [_uplink(uplink, role, now_ms) for uplink in role.uplinks],
+        "last_refusal": role.refusals.last_row(now_ms),
     }
 
 

@@ -20,12 +20,21 @@ from ..wire import router_discovery as discovery
 from ..wire.link import ETHERTYPE_ARP, ETHERTYPE_IPV4
 from ..wire.reader import Malformed
 from . import events
-from .events import Count, Log, SendFrame
+from .events import REFUSED, Changed, Count, Log, SendFrame
+from .reasons import why
+from .router_requests import message_in, received_counts
 
 TTL = 255  # RFC 3024 4.1.1
 SOLICITED = b"\x01\x00\x5e\x00\x00\x0b"  # 224.0.0.11 on Ethernet
 PASSING = (104, 105, 106, 69, 78)  # refusals that the same agent may be asked again after
 NO_ENCAPSULATION = 72  # so may it, for another one
+
+# (at home before?, at home now?) -> counter of RFC 2006's moves
+MOVES = {
+    (True, False): "moved_home_to_foreign",
+    (False, False): "moved_foreign_to_foreign",
+    (False, True): "moved_foreign_to_home",
+}
 
 
 class Visiting:
@@ -35,6 +44,8 @@ class Visiting:
         self._role = role
         # Uplink's number -> (when the next gratuitous ARP is due, how many are left), since it came home
         self._arps = {}
+        self.last_heard = None  # (at ms, source, Advertisement): the last one that came by any uplink
+        self._network = None  # (at home?, where): what carries is attached to
 
     def deadline(self, uplink):
         """When time_passed(uplink) may have something to do, in ms, or None."""
@@ -63,12 +74,28 @@ class Visiting:
                 return self._role.watch.inner_came(events.Inner(uplink.number, event.data), now_ms)
             message = discovery.unpack(packet.payload)
         except Malformed as e:
-            return [Count("link_malformed"), Log("debug", "link", "%s: %s" % (uplink.name, e))]
+            name = "advertisement_malformed" if e.where.startswith("advertisement") else "link_malformed"
+            actions = [Count("link_malformed")] + ([Count(name)] if name != "link_malformed" else [])
+            return actions + [Log("debug", "link", "%s: %s: %s" % (uplink.name, why(name), e))]
         if type(message) is not discovery.Advertisement:
             return []
-        if uplink.discovery.heard(packet.source, event.link_address, message, now_ms):
-            return self._attach(uplink, now_ms)
-        return self._attach(uplink, now_ms) if uplink.agent is not uplink.discovery.current else []
+        return self._heard(uplink, packet, event.link_address, message, now_ms)
+
+    def _heard(self, uplink, packet, link_address, message, now_ms):
+        found, actions = uplink.discovery, [Count("advertisement_heard")]
+        if discovery.skips(packet.payload):
+            actions.append(Count("advertisement_unknown_extension"))
+        if message.agent is not None:
+            self.last_heard = (now_ms, packet.source, message)
+        before = len(found.agents)
+        another = found.heard(packet.source, link_address, message, now_ms)
+        if found.restarted:
+            actions.append(Count("agent_restarted"))
+        if len(found.agents) != before:
+            actions.append(Changed("agents", uplink.name))
+        if another or uplink.agent is not found.current:
+            actions += self._attach(uplink, now_ms)
+        return actions
 
     def _attach(self, uplink, now_ms):
         """Another agent is there, or none, or the same one without our registration."""
@@ -81,6 +108,7 @@ class Visiting:
         if uplink.at_home():
             text += ", our home agent: at home"
         actions = [Count("agent_moves"), Log("info", "agent", "%s: %s" % (uplink.name, text))]
+        actions.append(Changed("agents", uplink.name))
         self._arps.pop(uplink.number, None)
         actions += self._role.reattached(uplink, was_usable, now_ms)
         return actions
@@ -88,8 +116,11 @@ class Visiting:
     def time_passed(self, uplink, now_ms):
         if uplink.discovery is None:
             return []
-        actions = []
-        if uplink.discovery.time_passed(now_ms):
+        actions, before = [], len(uplink.discovery.agents)
+        another = uplink.discovery.time_passed(now_ms)
+        if len(uplink.discovery.agents) != before:
+            actions.append(Changed("agents", uplink.name))
+        if another:
             actions += self._attach(uplink, now_ms)
         arp = self._arps.get(uplink.number)
         if arp is not None and arp[1] and arp[0] <= now_ms:
@@ -114,7 +145,14 @@ class Visiting:
     def _gratuitous(self, uplink, left, now_ms):
         self._arps[uplink.number] = (now_ms + GRATUITOUS_GAP_MS, left - 1)
         arp = link.gratuitous_arp(uplink.link_address, self._role.router.home_address)
-        return [SendFrame(uplink.number, link.EVERYONE, ETHERTYPE_ARP, arp)]
+        return [SendFrame(uplink.number, link.EVERYONE, ETHERTYPE_ARP, arp), Count("gratuitous_arp_sent")]
+
+    def moved_to(self, uplink):
+        """This uplink carries now: a move between networks, home or foreign, is counted (RFC 2006)."""
+        where = uplink.address if uplink.agent is None else uplink.agent.address
+        before, self._network = self._network, (uplink.at_home(), uplink.name, where)
+        name = MOVES.get((before[0], uplink.at_home())) if before not in (None, self._network) else None
+        return [] if name is None else [Count(name)]
 
     # -- Requests
 
@@ -152,13 +190,23 @@ class Visiting:
     def _datagram_came(self, uplink, event, datagram, now_ms):
         agent, role = uplink.agent, self._role
         if agent is None or event.link_address != agent.link_address or datagram.source != agent.address:
-            return [Count("reply_from_elsewhere")]
-        received = mip.unpack(datagram.data)  # Malformed: frame_came counts it
-        reply = received.message
-        if type(reply) is not mip.RegistrationReply or reply.home_address != role.router.home_address:
-            return [Count("not_our_reply")]
+            return role.requests.dropped("reply_from_other_agent", uplink, datagram, now_ms)
+        try:
+            received = mip.unpack(datagram.data)
+        except Malformed as e:
+            counts = role.requests.dropped("reply_malformed", uplink, datagram, now_ms, str(e))
+            return [Count("link_malformed")] + counts
+        counts = received_counts(received, datagram.data, role.router.home_address)
+        return counts + self._reply_came(uplink, agent, received, datagram, now_ms)
+
+    def _reply_came(self, uplink, agent, received, datagram, now_ms):
+        role, reply = self._role, received.message
+        if type(reply) is not mip.RegistrationReply:
+            return role.requests.dropped("not_our_reply", uplink, datagram, now_ms)
+        if reply.home_address != role.router.home_address:
+            return role.requests.dropped("reply_for_another", uplink, datagram, now_ms)
         if not uplink.registration.awaits(reply.identification):
-            return [Count("reply_not_awaited")]
+            return role.requests.dropped("reply_not_awaited", uplink, datagram, now_ms, "", reply)
         association = self._association()
         if uplink.at_home():
             return role.requests.reply_came(uplink, received, datagram, now_ms)
@@ -166,11 +214,11 @@ class Visiting:
             return self._authentic(uplink, agent, received, datagram, now_ms)
         proof = received.agent_authentication
         if type(proof) is not mip_extensions.MobileForeignAuthentication or proof.spi != association.spi:
-            return [Count("agent_not_authenticated")]
+            return role.requests.dropped("agent_not_authenticated", uplink, datagram, now_ms, "", reply)
 
         def then(genuine, now_ms):
             if not genuine:
-                return [Count("agent_false_authenticator")]
+                return role.requests.dropped("agent_false_authenticator", uplink, datagram, now_ms, "", reply)
             return self._authentic(uplink, agent, received, datagram, now_ms)
 
         signed = received.agent_protected
@@ -187,23 +235,31 @@ class Visiting:
         if received.authentication is None:
             code = received.message.code
             if not mip_codes.FOREIGN_AGENT_FROM <= code < mip_codes.HOME_AGENT_FROM and code != 194:
-                return [Count("reply_not_authenticated")]
-            return self._denied(uplink, agent, received.message, code, now_ms)
+                return self._role.requests.dropped(
+                    "reply_not_authenticated", uplink, datagram, now_ms, "", received.message
+                )
+            return self._denied(uplink, agent, received, code, now_ms)
         if error is not None:  # RFC 4636: the home agent agreed, the foreign agent does not honour it
-            return self._denied(uplink, agent, received.message, error.status, now_ms)
+            return self._denied(uplink, agent, received, error.status, now_ms)
         agent.refused = False
         return self._role.requests.reply_came(uplink, received, datagram, now_ms)
 
-    def _denied(self, uplink, agent, reply, code, now_ms):
+    def _denied(self, uplink, agent, received, code, now_ms):
+        """words_for_user: whoever refuses may say something that is for them (RFC 4917)."""
+        reply = received.message
+        words_for_user = message_in(received.unprotected) or message_in(reply.extensions)
         refused = mip.RegistrationReply(code, *reply[1:])
-        words = mip_codes.describe_code(code)
-        actions = [Count("denied_by_agent_%d" % code)]
+        words, uplink.message = mip_codes.describe_code(code), words_for_user
+        uplink.replied_ms, name = now_ms, "denied_by_agent_%d" % code
+        actions = [Count(name)]
         other = code == NO_ENCAPSULATION and uplink.registration.encapsulation.flags()
         if code not in PASSING and not other:
             more = self._leave_alone(uplink, "refused by agent %s: %s" % ("%s", words), now_ms)
             if more is not None:
                 uplink.refusal = (code, words)  # of the agent that was left
-                return actions + more
+                refusals = self._role.refusals
+                refusals.note(now_ms, name, uplink.name, agent.address, code, 0, 0, words_for_user)
+                return actions + more + [REFUSED]
         return actions + self._role.requests.tell(uplink, registration.Denied(refused), now_ms)
 
     def unanswered(self, uplink, tries, now_ms):

@@ -55,6 +55,8 @@ class Uplink:
         self.gateway = None
         self.association = None
         self.registration = None
+        self.message = None  # the words for its user in the last reply, or None (RFC 4917)
+        self.replied_ms = None  # when the last reply came that counted
         self.refusal = None  # (code, words) of the last request, if it was refused
         self.udp = None  # does the home agent use UDP tunnelling by this uplink? None: not known yet
         self.keepalive_s = 0

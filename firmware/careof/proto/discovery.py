@@ -117,6 +117,7 @@ class Discovery:
         self.eager, self.home_agent = eager, home_agent
         self.agents = []
         self.current = None  # the one to be at
+        self.restarted = False  # had the one that was heard last lost its visitors?
         self._random = random
         self._solicit_ms = None
         self._solicited = 0
@@ -147,13 +148,14 @@ class Discovery:
 
     def heard(self, source, link_address, message, now_ms):
         """An advertisement. True: what the current agent registered is void, or another one is current."""
+        self.restarted = False
         if message.agent is None or not is_unicast(source) or message.lifetime_s == 0:
             return False
         agent = self._entry(source, link_address, now_ms)
         if agent is None:
             return False
         known = agent.sequence is not None
-        restarted = known and message.agent.sequence < min(agent.sequence, 256)
+        self.restarted = restarted = known and message.agent.sequence < min(agent.sequence, 256)
         moved = known and (agent.link_address, agent.care_of) != (link_address, message.agent.care_of)
         agent.link_address, agent.sequence = link_address, message.agent.sequence
         agent.flags, agent.lifetime_s = message.agent.flags, message.agent.lifetime_s

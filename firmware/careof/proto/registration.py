@@ -142,7 +142,8 @@ class Registration:
         self._renew_ms = None
         self._timer_ms = None  # when to go on in this state
         self._next_ms = None  # no request before, unless a link changed
-        self._request = None
+        self.request = None  # the last one that was signed
+        self.transmitted_ms = None  # when a request went out last
         self._identification = None
         self._data = b""
         self._tries = self._refusals = self._mismatches = 0
@@ -395,7 +396,7 @@ class Registration:
         self._identification = self.turn.source.next(now_ms)
         flags = mip.FLAG_T if self.through_agent else mip.FLAG_D | mip.FLAG_T
         flags |= 0 if ask.kind in ENDING else self.encapsulation.flags()
-        request = mip.RegistrationRequest(
+        self.request = request = mip.RegistrationRequest(
             flags | (mip.FLAG_S if ask.simultaneous else 0),
             0 if ask.kind in ENDING else min(terms.lifetime_s, self.lifetime_most_s),
             terms.home_address,
@@ -409,6 +410,7 @@ class Registration:
         return [Sign(self._data)]
 
     def _transmit(self, now_ms):
+        self.transmitted_ms = now_ms
         self.turn.next_ms = self._next_ms = now_ms + REQUEST_GAP_MIN_MS
         wait_ms = self._jittered(min(self._wait_ms, self._longest_wait_ms()))
         self._wait_ms = 2 * wait_ms

@@ -346,7 +346,7 @@ TABLES = (
         (4, "mnRegIDLow", INTEGER, low("identification")),
         (5, "mnRegIDHigh", INTEGER, high("identification")),
         (6, "mnRegTimeRequested", INTEGER, cell("lifetime_s")),
-        (7, "mnRegTimeRemaining", GAUGE, cell("lifetime_left_s")),
+        (7, "mnRegTimeRemaining", GAUGE, cell("remaining_s")),
         (8, "mnRegTimeSent", TIME, age("sent_ago_ms")),
         (9, "mnRegIsAccepted", TRUTH, cell("accepted")),
         (10, "mnCOAIsLocal", TRUTH, cell("co_located")),

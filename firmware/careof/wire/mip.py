@@ -148,6 +148,21 @@ def unpack(data):
     )
 
 
+def skips(data):
+    """Has a message that unpack() took an extension that is skipped, since its type is not known (1.8)?"""
+    at = _BY_KIND[data[0]].size
+    while at < len(data):
+        kind = data[at]
+        if kind == PADDING:
+            at += 1
+            continue
+        row = BY_KIND.get(kind)
+        if row is None:
+            return True
+        at += row.header + (data[at + 1] if row.header == 2 else data[at + 2] << 8 | data[at + 3])
+    return False
+
+
 # Where the authentications are: each with the offset of its authenticator, and of its end.
 _Chain = namedtuple("_Chain", "extensions rest home home_at home_end agent agent_at aaa aaa_at aaa_end")
 

@@ -122,6 +122,16 @@ def _unpack_advertisement(code, reader):
     return Advertisement(code, lifetime_s, routers, agent, prefix_lengths, challenge or None)
 
 
+def skips(data):
+    """Has an advertisement that unpack() took an extension that is skipped, since its type is not known?"""
+    at = 8 + 4 * data[4] * data[5]
+    while at + 1 < len(data):
+        if data[at] >= _SKIPPABLE_FROM:
+            return True
+        at += 1 if data[at] == _PADDING else 2 + data[at + 1]
+    return False
+
+
 def _extensions(reader):
     for _ in range(_EXTENSIONS_MAX):
         if not reader.left():
