@@ -95,6 +95,9 @@ REVOCATIONS_MAX = 256  # not acknowledged at a time
 REVOKED_REMEMBERED = 256  # bindings that others revoked, to acknowledge a repetition
 REVOKED_REMEMBERED_MS = 60000  # longer than all tries of one
 
+# -- keyd ------------------------------------------------------------------------------------------
+KEYD_QUESTIONS_MAX = 1024  # asked and not answered, of all roles
+
 # -- Liveness (RFC 6298, DESIGN section 6) ----------------------------------------------------------
 PATIENCE_MIN_MS = 100  # below: scheduling noise and a peer's delayed acknowledgement
 PATIENCE_MAX_MS = 3000  # above: a user has given up

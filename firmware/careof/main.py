@@ -14,11 +14,12 @@ go on with a role in a state that nobody thought of.
 import os
 import sys
 
+from . import keepers
 from .agent import events
 from .answers import Answers
-from .crypt import soft
+from .limits import READ_WORK_MS
 from .system import clock as clocks
-from .system import commands, links, log, loop, memory, options, reading, store, tunneld
+from .system import commands, links, log, loop, memory, options, reading, tunneld
 
 EXIT_USE, EXIT_CONFIGURATION, EXIT_MACHINE = 2, 3, 4
 CONFIG, RUN = "/etc/config/careof", "/var/run/careof"
@@ -85,14 +86,22 @@ class Careofd:
         read = self._read()
         while not read.work(self._clock):
             pass  # nobody is served yet
-        self.configuration, self._keys = read.configuration, read.provider
+        self.configuration = read.configuration
         self._reading = None  # of a reload: (Reading, reply)
+        self._loading = False  # of a reload: careof-keyd reads its file
         self._wall = clocks.WallClock(self._clock)
         self._log = log.Log(self._clock, self.configuration.globals.log_level)
         self.counters = {}  # of careofd itself; each role has its own
         self._counted = {}  # role's name -> its counters
         self._loop = loop.Loop(self._clock)
-        self._store = demand(run_path + "/state", store.Store, run_path + "/state")
+        self._telling = []  # (role, event) that waits for the one before it
+        self._started = False  # until all that was kept has been restored, roles hear of nothing else
+        self._kept = None  # [(name, value)] that is still to be restored
+        self._offloads = None  # of the tunneld that is connected
+        provider = self.configuration.globals.key_provider
+        about = (provider, self._loop, run_path, self._keyd_changed, self._keeper_trouble, self.count)
+        self._keeper = demand(run_path + "/state", keepers.keeper, *about)
+        self._keeper.set_keys(read.provider)
         self._roles = make_roles(self.configuration, read.tables, os.urandom)
         self._counted.update({role.name: {} for role, _ in self._roles})
         self._answers = Answers(self._roles, self._counted)
@@ -118,23 +127,43 @@ class Careofd:
 
     def run(self):
         """Run until asked to stop. Returns the exit status."""
-        kept, unreadable = self._store.restore()
-        for name in unreadable:
-            self._log.line("warning", "state", "%s cannot be read, and is left out" % name)
         for role, _ in self._roles:
             self._tell(role, events.WallClock(self._wall.offset_ms))
-            for name, value in kept:
-                if name.startswith(role.name + "."):
-                    self._tell(role, events.Restored(name, value))
-            self._tell(role, events.Start())
-        self._links.watch(options.devices(self.configuration))
-        self._log.line("notice", "careofd", "started: " + ", ".join([r.name for r, _ in self._roles]))
-        memory.settle()
+        self._keeper.restore(self._restored)
+        if self._kept is None and not self._started:
+            self._log.line("notice", "careofd", "waits for careof-keyd to tell what it kept")
         self._loop.run()
         self._commands.close()
         self._links.close()
         self._tunneld.close()
+        self._keeper.close()
         return self.exit_status
+
+    def _restored(self, values, unreadable):
+        """What was kept is here: the roles begin with it, a few milliseconds at a time."""
+        for name in unreadable:
+            self._log.line("warning", "state", "%s cannot be read, and is left out" % name)
+        self._kept = sorted(values.items(), key=lambda row: row[0], reverse=True)
+        self._restore_on()
+
+    def _restore_on(self):
+        end_ms = self._clock.now_ms() + READ_WORK_MS
+        while self._kept:
+            name, value = self._kept.pop()
+            for role, _ in self._roles:
+                if name.startswith(role.name + "."):
+                    self._tell(role, events.Restored(name, value))
+            if self._clock.now_ms() >= end_ms and self._kept:
+                return
+        self._kept = None
+        self._started = True
+        self._tell_all(events.WallClock(self._wall.offset_ms))
+        self._tell_all(events.Start())
+        if self._offloads is not None:
+            self._tell_all(events.TunneldUp(self._offloads))
+        self._links.watch(options.devices(self.configuration))
+        self._log.line("notice", "careofd", "started: " + ", ".join([r.name for r, _ in self._roles]))
+        memory.settle()
 
     def count(self, name, by=1):
         self.counters[name] = self.counters.get(name, 0) + by
@@ -142,18 +171,23 @@ class Careofd:
     # -- Events: what came from the machine, told to the roles
 
     def _tell_all(self, event):
-        for role, _ in self._roles:
-            self._tell(role, event)
+        if self._started:
+            for role, _ in self._roles:
+                self._tell(role, event)
 
     def _tell(self, role, event):
         """Hand a role one event and perform what it asks, and what that causes."""
-        waiting = [event]
-        while waiting:
-            now_ms = self._clock.now_ms()
-            for action in role.handle(waiting.pop(0), now_ms):
-                answer = PERFORM[type(action)](self, role, action)
-                if answer is not None:
-                    waiting.append(answer)
+        self._telling.append((role, event))
+        if len(self._telling) > 1:
+            return  # caused by the one that is being handled: its turn comes after that
+        try:
+            while self._telling:
+                role, event = self._telling[0]
+                for action in role.handle(event, self._clock.now_ms()):
+                    PERFORM[type(action)](self, role, action)
+                del self._telling[0]
+        finally:
+            self._telling = []  # a command may end in a MemoryError, and careofd goes on
 
     def _from_tunneld(self, message):
         make = FROM_TUNNELD.get(type(message))
@@ -163,6 +197,7 @@ class Careofd:
             self._tell_all(make(message))
 
     def _tunneld_changed(self, up, detail):
+        self._offloads = detail if up else None
         if up:
             self._log.line("notice", "tunneld", "connected")
             self._tell_all(events.TunneldUp(detail))
@@ -177,14 +212,21 @@ class Careofd:
         else:
             self._tell_all(events.Refused(message, error, text))
 
+    def _keyd_changed(self, up, text):
+        level = "notice" if up else "error"
+        self._log.line(level, "keyd", ("connected: " if up else "lost: ") + text)
+
+    def _keeper_trouble(self, text):
+        self._log.line("error", "state", text)
+
     def _link_changed(self, device, carrier, address, prefix_length, gateway):
         self._tell_all(events.Link(device, carrier, address, prefix_length, gateway))
 
     # -- Time
 
     def deadline(self):
-        soonest_ms = self._next_look_ms if self._reading is None else 0
-        for role, _ in self._roles:
+        soonest_ms = self._next_look_ms if self._reading is None and self._kept is None else 0
+        for role, _ in self._roles if self._started else ():
             deadline_ms = role.deadline()
             if deadline_ms is not None and deadline_ms < soonest_ms:
                 soonest_ms = deadline_ms
@@ -195,7 +237,9 @@ class Careofd:
     def late(self, now_ms):
         if self._reading is not None:
             self._read_on()
-        for role, _ in self._roles:
+        if self._kept is not None:
+            self._restore_on()
+        for role, _ in self._roles if self._started else ():
             deadline_ms = role.deadline()
             if deadline_ms is not None and deadline_ms <= now_ms:
                 self._tell(role, events.Late())
@@ -225,18 +269,21 @@ class Careofd:
         self._tunneld.release((role.name, action.key))
 
     def _authenticate(self, role, action):
-        try:
-            return events.Authenticated(action.token, self._keys.authenticate(action.key, action.data))
-        except KeyError:
-            return self._key_missing(action.key)
+        def answered(authenticator):
+            if authenticator is None:
+                self._key_missing(action.key)
+            else:
+                self._tell(role, events.Authenticated(action.token, authenticator))
+
+        self._keeper.authenticate(action.key, action.data, answered)
 
     def _verify(self, role, action):
-        try:
-            genuine = self._keys.verify(action.key, action.data, action.authenticator)
-        except KeyError:
-            genuine = False
-            self._key_missing(action.key)
-        return events.Verified(action.token, genuine)
+        def answered(genuine):
+            if genuine is None:
+                self._key_missing(action.key)
+            self._tell(role, events.Verified(action.token, bool(genuine)))
+
+        self._keeper.verify(action.key, action.data, action.authenticator, answered)
 
     def _key_missing(self, name):
         """A node of a file whose key is not in the file of keys."""
@@ -271,11 +318,7 @@ class Careofd:
                 reply(answer=action.value)
 
     def _save(self, role, action):
-        try:
-            self._store.save(action.name, action.value)
-        except OSError as e:
-            self.count("state_unwritable")
-            self._log.line("error", "state", "%s cannot be kept: %s" % (action.name, e))
+        self._keeper.save(action.name, action.value)
 
     def _settled(self, role, action):
         self._unsettled.discard(role.name)
@@ -300,7 +343,8 @@ class Careofd:
             self._tell_all(events.Command(name, arguments))
             if reply in waiting:
                 waiting.remove(reply)
-                reply(error="%s: no role here knows it" % name)
+                why = "no role here knows it" if self._started else "no role has started yet"
+                reply(error="%s: %s" % (name, why))
         else:
             known = sorted(list(COMMANDS) + list(ROLE_COMMANDS))
             reply(error="command '%s': expected one of %s" % (name, ", ".join(known)))
@@ -312,20 +356,24 @@ class Careofd:
                 "interpreter": interpreter(),
                 "up_s": now_ms // 1000,
                 "tunneld": self._tunneld.state,
+                "keys": self._keeper.state,
                 "longest_pause_ms": self._loop.longest_pause_ms,
                 "roles": [role.snapshot(now_ms) for role, _ in self._roles],
             }
         )
 
     def _command_counters(self, arguments, reply):
-        def answer(of_tunneld):
+        def answer(of_keyd, of_tunneld):
             together = dict(self.counters)
             for counters in self._counted.values():
                 for name, value in counters.items():
                     together[name] = together.get(name, 0) + value
-            reply(answer={"careofd": together, "tunneld": of_tunneld})
+            reply(answer={"careofd": together, "tunneld": of_tunneld, "keyd": of_keyd})
 
-        self._tunneld.ask_counters(answer)
+        def ask_tunneld(of_keyd):
+            self._tunneld.ask_counters(lambda of_tunneld: answer(of_keyd, of_tunneld))
+
+        self._keeper.ask_counters(ask_tunneld)
 
     def _command_roles(self, arguments, reply):
         reply(answer=self._answers.roles(self._clock.now_ms()))
@@ -337,8 +385,8 @@ class Careofd:
             reply(error=str(e))
 
     def _command_reload(self, arguments, reply):
-        if self._reading is not None:
-            reply(error="reload: one is under way")
+        if self._reading is not None or self._loading or not self._started:
+            reply(error="reload: careofd is still reading")
             return
         try:
             self._reading = (self._read(), reply)
@@ -353,14 +401,14 @@ class Careofd:
         self._stopping = {role.name for role, _ in self._roles}
         self._stop_at_ms = self._clock.now_ms() + GOODBYE_MAX_MS
         self._tell_all(events.Command("stop", []))
-        if not self._roles:
+        if not self._roles or not self._started:
             self._loop.stop()
 
     # -- Configuration
 
     def _read(self):
         """Raises options.ConfigError."""
-        return reading.Reading(self._config_path, self._keys_path, soft.SoftProvider())
+        return reading.Reading(self._config_path, self._keys_path, keepers.handed)
 
     def _read_on(self):
         """A reload goes on; what is in force stays in force until all is read, and if anything is wrong."""
@@ -368,25 +416,39 @@ class Careofd:
         try:
             if not read.work(self._clock):
                 return
-            self._reading = None
-            reply(answer={"changed": self._take_over(read)})
+            wanted = self._wanted(read)
         except options.ConfigError as e:
             self._reading = None
             reply(error=str(e))
+            return
+        self._reading, self._loading = None, True
 
-    def _take_over(self, read):
-        """What was read is in force from now on. Returns the names of the roles that it concerns.
+        def loaded(wrong):
+            self._loading = False
+            if wrong is None:
+                reply(answer={"changed": self._take_over(read, wanted)})
+            else:
+                reply(error=wrong)
 
-        Raises options.ConfigError.
-        """
-        fresh = read.configuration
+        self._keeper.load_keys(loaded)
+
+    def _wanted(self, read):
+        """The roles of what was read. Raises options.ConfigError if they need another careofd than this."""
         names = [role.name for role, _ in self._roles]
-        wanted = make_roles(fresh, read.tables, os.urandom)
+        wanted = make_roles(read.configuration, read.tables, os.urandom)
+        changed = None
         if [role.name for role, _ in wanted] != names:
-            raise options.ConfigError(
-                ["%s: the roles changed (%s): restart careofd" % (self._config_path, ", ".join(names))]
-            )
-        self.configuration, self._keys = fresh, read.provider
+            changed = "the roles changed (%s)" % ", ".join(names)
+        if read.configuration.globals.key_provider != self.configuration.globals.key_provider:
+            changed = "key_provider changed"
+        if changed:
+            raise options.ConfigError(["%s: %s: restart careofd" % (self._config_path, changed)])
+        return wanted
+
+    def _take_over(self, read, wanted):
+        """What was read is in force from now on. Returns the names of the roles that it concerns."""
+        fresh = self.configuration = read.configuration
+        self._keeper.set_keys(read.provider)
         self._log.set_level(fresh.globals.log_level)
         changed = []
         for index, (role, before) in enumerate(self._roles):

@@ -23,7 +23,7 @@ C_TYPES = {
     "short": "struct message_octets %s",
     "octets": "struct message_octets %s",
 }
-CONSTANTS = ("VERSION", "FOREVER_S")
+CONSTANTS = ("VERSION", "FOREVER_S", "DATAGRAM_SIZE_MAX", "PART_SIZE_MAX", "VALUE_SIZE_MAX")
 ENUMS = ("KIND_", "GATE_", "OFFLOAD_", "ALGORITHM_")
 
 

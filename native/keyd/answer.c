@@ -88,7 +88,7 @@ static void add_key(struct keyd *keyd, uint32_t number, const struct message_add
 static void load_keys(struct keyd *keyd, uint32_t number)
 {
     if (!keyd->keys_path) {
-        tell_done(keyd, number, ENOENT, "careof-keyd has no --keys");
+        tell_done(keyd, number, 0, "no --keys");
         return;
     }
     if (keyd->load_asked || keyd->loading) {
@@ -179,7 +179,7 @@ static size_t tell_part(struct keyd *keyd, const struct value *value)
 {
     struct restore *at = &keyd->restore;
     uint32_t left = value->size - at->offset;
-    uint32_t size = left > PART_SIZE_MAX ? PART_SIZE_MAX : left;
+    uint32_t size = left > WIRE_PART_SIZE_MAX ? WIRE_PART_SIZE_MAX : left;
     struct message_value part = {
         .name = {.at = (const uint8_t *)value->named.name, .size = value->named.name_size},
         .more = size < left,
@@ -308,6 +308,8 @@ static void gone(void *owner)
     store_client_gone(&keyd->store);
 }
 
+_Static_assert(VALUE_SIZE_MAX == WIRE_VALUE_SIZE_MAX, "one bound, said in two places");
+
 bool answer_begin(struct keyd *keyd)
 {
     static const struct channel_rules rules = {
@@ -315,7 +317,7 @@ bool answer_begin(struct keyd *keyd)
         .row_count = MESSAGE_ROW_COUNT,
         .queue_size = CLIENT_BUFFER_SIZE,
         .per_turn = CLIENT_DATAGRAMS_PER_TURN,
-        .batch_size = BATCH_SIZE,
+        .batch_size = WIRE_DATAGRAM_SIZE_MAX,
         .header = &message.header,
         .values = &message.as,
         .values_size = sizeof message.as,

@@ -24,8 +24,6 @@ enum {
     /* The socket to careofd. */
     CLIENT_BUFFER_SIZE = 256 * 1024,     /* octets that wait for careofd */
     CLIENT_DATAGRAMS_PER_TURN = 16,
-    BATCH_SIZE = 32768,                  /* DATAGRAM_SIZE_MAX of wire/keyd.py */
-    PART_SIZE_MAX = 60000,               /* octets of a value in one message (PART_SIZE_MAX there) */
     RESTORE_PAGE_SIZE = 65536,           /* octets of values before careofd is asked whether it wants more */
 };
 

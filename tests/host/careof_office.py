@@ -12,6 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from keyd_process import Keyd
 from namespaces import Namespace, join
 from tunneld_process import ROOT, Tunneld
 
@@ -48,9 +49,9 @@ config mobile_node 'branch'
 
 
 class End:
-    """careofd and tunneld in one namespace."""
+    """careofd and tunneld in one namespace; with `keyd`, the text of its file of keys, careof-keyd too."""
 
-    def __init__(self, namespace, configuration, interpreter, keys=None):
+    def __init__(self, namespace, configuration, interpreter, keys=None, keyd=None):
         self.namespace, self.interpreter = namespace, interpreter
         self.tunneld = Tunneld(namespace)
         self.run_folder = self.tunneld.folder
@@ -61,6 +62,11 @@ class End:
         if keys is not None:
             self.keys_path = self.run_folder / "keys"
             self.keys_path.write_text(keys)
+        self.keyd = None
+        if keyd is not None:
+            self.keyd = Keyd(path=self.run_folder / "keyd.sock")
+            self.keyd.write_keys(keyd)
+            self.keyd.start()
         self.process = None
         self.start()
 
@@ -109,6 +115,8 @@ class End:
     def remove(self):
         self.kill()
         self.tunneld.stop()
+        if self.keyd is not None:
+            self.keyd.remove()
         shutil.rmtree(self.run_folder, ignore_errors=True)
 
 
@@ -125,9 +133,9 @@ def wait_until(condition, what):
 
 
 class Office:
-    """Both ends, registered."""
+    """Both ends, registered. keyd: (the agent's file of keys, the branch's), or None."""
 
-    def __init__(self, interpreter, branch=BRANCH):
+    def __init__(self, interpreter, agent=AGENT, branch=BRANCH, keyd=(None, None)):
         self.router, self.outside = Namespace("branch"), Namespace("agent")
         self.folder = Path(tempfile.mkdtemp(prefix="careof-office-"))
         join(self.router, "up0", "192.0.2.2/24", self.outside, "out0", f"{AGENT_ADDRESS}/24")
@@ -136,8 +144,8 @@ class Office:
         self.router.ip("route", "add", "default", "via", AGENT_ADDRESS, "dev", "up0")
         self.router.ip("address", "add", f"{LAN}/24", "dev", "lo")
         self.outside.ip("address", "add", f"{SERVER}/24", "dev", "lo")
-        self.agent = End(self.outside, AGENT, interpreter)
-        self.branch = End(self.router, branch, interpreter)
+        self.agent = End(self.outside, agent, interpreter, keyd=keyd[0])
+        self.branch = End(self.router, branch, interpreter, keyd=keyd[1])
         try:
             wait_until(self.connected, f"the branch to be connected: {self.branch.log()}")
         except BaseException:

@@ -119,10 +119,10 @@ class Client:
 class Keyd:
     """One process; `log` is what it said."""
 
-    def __init__(self, *options, binary=BINARY, state=None, keys=None, **more):
+    def __init__(self, *options, binary=BINARY, state=None, keys=None, path=None, **more):
         self.folder = Path(tempfile.mkdtemp(prefix="careof-keyd-"))
         self.folder.chmod(0o755)
-        self.path, self.log_path = self.folder / "keyd.sock", self.folder / "log"
+        self.path, self.log_path = path or self.folder / "keyd.sock", self.folder / "log"
         self.state = state or self.folder / "state/state"
         self.keys = self.folder / "keys" if keys is None else keys
         self._binary, self._options, self._more = binary, options, more

@@ -203,7 +203,9 @@ class Stranger:
         return mip.unpack(reply).message.code
 
     def where_the_branch_is(self):
-        return self.office.agent.careof("status")[1]
+        """Its care-of addresses, as the home agent has them."""
+        status = self.office.agent.status() or {"bound": []}
+        return [row["care_of"] for row in status["bound"]]
 
 
 UNSIGNED = registration()[: -32 - 6]

@@ -28,12 +28,18 @@ ROUTER = {
     "contact": "198.51.100.10:434",
     "uplinks": [UPLINK],
 }
-STATUS = {"interpreter": "micropython 1.24.0", "up_s": 3723, "tunneld": "up", "roles": [ROUTER]}
+STATUS = {
+    "interpreter": "micropython 1.24.0",
+    "up_s": 3723,
+    "tunneld": "up",
+    "keys": "soft",
+    "roles": [ROUTER],
+}
 
 
 def test_a_status_is_a_header_and_a_table_a_role():
     lines = list(show_status(STATUS))
-    assert lines[0] == "careofd on micropython 1.24.0, up 1:02:03, tunneld up"
+    assert lines[0] == "careofd on micropython 1.24.0, up 1:02:03, tunneld up, keys soft"
     assert lines[2] == "mobile_router-branch"
     assert lines[3] == "  state         connected"
     assert lines[4] == "  carried by    wan"

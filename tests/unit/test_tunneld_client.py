@@ -1,6 +1,6 @@
 """careofd's end of the socket to tunneld, against a tunneld that is played by hand."""
 
-from careof.system import sockets
+from careof.system import connection, sockets
 from careof.system import tunneld as client
 from careof.wire import tunneld as wire
 from fakes import Counts, FakeLoop, FakeSocket
@@ -106,8 +106,8 @@ def test_another_tunneld_gets_everything_at_once(world):
     world.client.hold("path", PATH)
     world.socket.incoming.append(b"")
     world.loop.readable(world.socket)
-    assert world.changes[-1][0] is False and world.client.state == client.AWAY
-    world.tick(client.RETRY_MS)
+    assert world.changes[-1][0] is False and world.client.state == connection.AWAY
+    world.tick(connection.RETRY_MS)
     world.say(wire.HelloBack(wire.VERSION, 8, 15))
     assert world.sent() == [wire.Hello(wire.VERSION), wire.ReplayBegin(), PATH, wire.ReplayEnd()]
     assert [up for up, _ in world.changes] == [True, False, True]
@@ -116,13 +116,13 @@ def test_another_tunneld_gets_everything_at_once(world):
 @told
 def test_it_looks_again_quickly_and_later_slowly(world):
     world.there = False
-    for _ in range(client.RETRY_QUICK):
-        world.tick(client.RETRY_MS)
-    assert world.connects == client.RETRY_QUICK
-    world.tick(client.RETRY_MS)
-    assert world.connects == client.RETRY_QUICK
+    for _ in range(connection.RETRY_QUICK):
+        world.tick(connection.RETRY_MS)
+    assert world.connects == connection.RETRY_QUICK
+    world.tick(connection.RETRY_MS)
+    assert world.connects == connection.RETRY_QUICK
     world.there = True
-    world.tick(client.RETRY_SLOW_MS)
+    world.tick(connection.RETRY_SLOW_MS)
     assert world.client.state == client.GREETED
 
 
@@ -130,7 +130,7 @@ def test_it_looks_again_quickly_and_later_slowly(world):
 def test_another_version_is_not_spoken_with(world):
     world.tick()
     world.say(wire.HelloBack(wire.VERSION + 1, 7, 0))
-    assert world.client.state == client.AWAY and world.changes == []
+    assert world.client.state == connection.AWAY and world.changes == []
 
 
 @told
@@ -191,16 +191,16 @@ def test_a_tunneld_that_takes_nothing_is_hung_up_on(world):
     world.socket.full = True
     for _ in range(client.QUEUE_MAX + 1):
         world.client.send(wire.SendInner(1, b"x"))
-    assert world.socket.closed and world.client.state == client.AWAY
+    assert world.socket.closed and world.client.state == connection.AWAY
 
 
 @told
 def test_one_turn_is_bounded(world):
     world.greet()
-    world.say(*[wire.Answered(number) for number in range(client.TURN_MAX + 10)])
-    assert len(world.delivered) == client.TURN_MAX
+    world.say(*[wire.Answered(number) for number in range(connection.TURN_MAX + 10)])
+    assert len(world.delivered) == connection.TURN_MAX
     world.loop.readable(world.socket)
-    assert len(world.delivered) == client.TURN_MAX + 10
+    assert len(world.delivered) == connection.TURN_MAX + 10
 
 
 if __name__ == "__main__":

@@ -179,6 +179,22 @@ REASONS = {
         "a message while false authenticators of many addresses have used up the share of all",
         "somebody floods port 434 from invented addresses: filter them on the way here",
     ),
+    "keyd_lost": Reason("the connection to careof-keyd broke", "see the log of careof-keyd"),
+    "keyd_malformed": Reason(
+        "careof-keyd sent something that is none of its messages", "both must be of one version"
+    ),
+    "keyd_unexpected": Reason(
+        "careof-keyd sent a message that is not for careofd", "both must be of one version"
+    ),
+    "keyd_refused": Reason("careof-keyd refused a key or a value", "see the log for its reason"),
+    "keyd_questions_again": Reason("questions were asked again of a careof-keyd that was restarted", ""),
+    "keyd_questions_lost": Reason(
+        "careof-keyd did not answer in time; the node asks again", "see the log of careof-keyd"
+    ),
+    "keyd_questions_too_many": Reason(
+        "more questions wait for careof-keyd than are kept; the node asks again",
+        "nothing, if it passes: a storm of registrations. Else more processor for careof-keyd",
+    ),
     "key_missing": Reason(
         "a node of a file whose key is not in the file of keys",
         "add the key to the file of keys, and `careof reload`",

@@ -7,9 +7,9 @@ Both padded blocks are made when the key comes in, so an authenticator costs two
 
 import hashlib
 
-from . import ALGORITHMS
+from . import check
 
-BLOCK_SIZE = 64  # of MD5 and SHA-256 alike
+BLOCK_SIZE = 64  # of MD5, SHA-1 and SHA-256 alike
 _INNER, _OUTER = 0x36, 0x5C
 
 
@@ -39,14 +39,13 @@ class SoftProvider:
 
     def add_key(self, name, algorithm, secret):
         """Take a secret (bytes) for one algorithm. Raises ValueError for one that will not do."""
-        row = ALGORITHMS.get(algorithm)
-        if row is None:
-            raise ValueError("key %s: no algorithm %s" % (name, algorithm))
-        if len(secret) < row.secret_size_min:
-            raise ValueError("key %s: %d octets, at least %d" % (name, len(secret), row.secret_size_min))
+        row = check(name, algorithm, secret)
         hash_ = getattr(hashlib, row.hash, None)
         if hash_ is None:  # MicroPython built without a TLS library has no MD5
-            raise ValueError("key %s: this interpreter has no %s" % (name, row.hash))
+            raise ValueError(
+                "key %s: %s: this interpreter has no %s: expected another algorithm, or key_provider keyd"
+                % (name, algorithm, row.hash)
+            )
         self._keys[name] = _Key(row, hash_, bytes(secret))
 
     def drop_key(self, name):

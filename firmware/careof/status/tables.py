@@ -54,12 +54,13 @@ ROLE_LINES = (
 def show_status(answer):
     """Lines for the answer to `status`: careofd itself, then each role with its table."""
     up_s = answer["up_s"]
-    yield "careofd on %s, up %d:%02d:%02d, tunneld %s" % (
+    yield "careofd on %s, up %d:%02d:%02d, tunneld %s, keys %s" % (
         answer["interpreter"],
         up_s // 3600,
         up_s // 60 % 60,
         up_s % 60,
         answer["tunneld"],
+        answer["keys"],
     )
     for role in answer["roles"]:
         yield ""

@@ -57,6 +57,14 @@ Globals = _section(
     _option(
         "log_level", choice("error", "warning", "notice", "info", "debug"), "info", None, "how much is logged"
     ),
+    _option(
+        "key_provider",
+        choice("soft", "keyd"),
+        "soft",
+        None,
+        "who has the keys and keeps the state: soft, careofd itself, whose state a power cut takes; keyd, "
+        "careof-keyd, which has a file of keys that nobody else reads, every algorithm, and a state file",
+    ),
 )
 MobileRouter = _section(
     "mobile_router",
@@ -163,8 +171,24 @@ Association = _section(
     "association",
     "A mobility security association (RFC 5944 section 1.6): both ends have the same.",
     _option("spi", whole(256, 4294967295), REQUIRED, None, "security parameters index"),
-    _option("algorithm", choice("hmac-md5", "hmac-sha256"), "hmac-sha256", None, "of the authenticator"),
-    _option("key", SECRET, REQUIRED, None, "the shared secret", None, None, True),
+    _option(
+        "algorithm",
+        choice("hmac-md5", "hmac-sha1", "hmac-sha256"),
+        "hmac-sha256",
+        None,
+        "of the authenticator; with key_provider soft, what this interpreter has",
+    ),
+    _option(
+        "key",
+        SECRET,
+        None,
+        None,
+        "the shared secret. With key_provider keyd it may be left out: then careof-keyd's file has a key of "
+        "this section's name",
+        None,
+        None,
+        True,
+    ),
     _option(
         "replay",
         choice("timestamps", "nonces"),

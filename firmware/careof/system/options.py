@@ -10,6 +10,9 @@ from . import uci
 from .option_table import BY_KIND, LATER, REQUIRED, SECTIONS, Configuration, Globals, MobileRouter, Uplink
 from .option_types import MIP_PORT
 
+KEY_NAME_SIZE_MAX = 63  # wire/messages.NAME_SIZE_MAX
+DEFAULTS = Globals("globals", *[option.default for option in BY_KIND["globals"].options])
+
 
 class ConfigError(Exception):
     """A configuration that cannot be used: `messages`, and str() has one a line."""
@@ -292,6 +295,23 @@ def _check_pools(reading):
             reading.mistake(line, "option 'redirect': expected another address than the agent's own")
 
 
+def _check_keys(reading):
+    """Who has no key here must have one there."""
+    provider = (reading.records("globals") or [DEFAULTS])[0].key_provider
+    for association in reading.records("association"):
+        section = reading.found["association"][association.name][1]
+        if provider == "soft" and association.key is None and not section.all("key"):
+            reading.mistake(
+                section.line,
+                "config association '%s': option 'key' is missing: expected here, or in careof-keyd's file "
+                "and option key_provider 'keyd' in config globals" % association.name,
+            )
+        if len(association.name) > KEY_NAME_SIZE_MAX:
+            reading.mistake(
+                section.line, "config association: a name of %d characters: expected %d at most"
+                % (len(association.name), KEY_NAME_SIZE_MAX))  # fmt: skip
+
+
 def _check_devices(reading):
     devices = {}
     for uplink in reading.records("uplink"):
@@ -372,6 +392,7 @@ def read(document):
         _check_routers,
         _check_nodes,
         _check_pools,
+        _check_keys,
         _check_devices,
         _check_foreign_agents,
         _check_peers,
@@ -381,7 +402,7 @@ def read(document):
     if reading.mistakes:
         raise ConfigError([text for _, text in sorted(reading.mistakes)])
     fields = {row.kind: tuple(reading.records(row.kind)) for row in SECTIONS}
-    fields["globals"] = (fields["globals"] or (Globals("globals", "info"),))[0]
+    fields["globals"] = (fields["globals"] or (DEFAULTS,))[0]
     fields["mobile_router"] = tuple([_with_contact(router) for router in fields["mobile_router"]])
     return Configuration(*[fields[row.kind] for row in SECTIONS])
 

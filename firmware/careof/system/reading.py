@@ -11,12 +11,13 @@ from .nodes_file import NodesFile
 
 
 class Reading:
-    """keys_path: a file of keys, or None. provider: see KeysFile; it gets the configuration's keys too."""
+    """keys_path: a file of keys, or None. provider: see KeysFile; it gets the configuration's keys too.
+    make_provider: makes it for the configuration."""
 
-    def __init__(self, config_path, keys_path, provider):
+    def __init__(self, config_path, keys_path, make_provider):
         """Raises ConfigError."""
         self.configuration = options.load(config_path)
-        self.provider = provider
+        self.provider = provider = make_provider(self.configuration.globals.key_provider)
         self.tables = {}  # name of a home agent -> NodeTable
         self._files, self._done = [], 0
         for agent in self.configuration.home_agent:
@@ -24,9 +25,13 @@ class Reading:
                 file = NodesFile(agent.nodes_file, self.configuration)
                 self.tables[agent.name] = file.table
                 self._files.append(file)
+        if keys_path is not None and self.configuration.globals.key_provider == "keyd":
+            raise options.ConfigError(["%s: with key_provider keyd, careof-keyd reads the file" % keys_path])
         if keys_path is not None:
             self._files.append(KeysFile(keys_path, provider))
         for association in options.associations(self.configuration).values():
+            if association.key is None:
+                continue  # careof-keyd has it
             try:
                 provider.add_key(association.name, association.algorithm, association.key)
             except ValueError as e:

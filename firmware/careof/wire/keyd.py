@@ -8,8 +8,8 @@ knows what a message is for.
 from .messages import Table, named_counters, split
 
 VERSION = 1
-DATAGRAM_SIZE_MAX = 32768  # octets of a datagram with several messages; a single one may be longer
-PART_SIZE_MAX = 60000  # octets of a value in one Save or Value; more of it follows in the next
+DATAGRAM_SIZE_MAX = 8192  # octets of a datagram with several messages; MicroPython takes so much for each
+PART_SIZE_MAX = 8000  # octets of a value in one Save or Value; more of it follows in the next
 VALUE_SIZE_MAX = 262144  # octets of one value of the state
 
 TO_KEYD, FROM_KEYD = "to", "from"

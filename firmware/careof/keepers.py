@@ -1,0 +1,78 @@
+"""Who has the keys and keeps the state, as option key_provider says: careofd itself, or careof-keyd.
+
+Both are asked the same: what to do with an answer goes along with the question, and is done at once or later.
+
+    set_keys(handed)                              what handed() made, and a Reading filled
+    load_keys(then)                               then(None), or then(what is wrong with the file of keys)
+    authenticate(name, data, then)                then(authenticator), None: no such key
+    verify(name, data, authenticator, then)       then(is it that?), None: no such key
+    save(name, value)                             a JSON value, None: forget it
+    restore(then)                                 then({name: value}, [name of what cannot be read])
+    ask_counters(answer), state, close()
+"""
+
+from .crypt import HandedKeys
+from .crypt.soft import SoftProvider
+from .system import keyd, store
+
+
+class SoftKeeper:
+    """Keys in memory, values in a folder that a power cut takes (system/store)."""
+
+    state = "soft"
+
+    def __init__(self, folder, trouble, count):
+        """Raises OSError."""
+        self._store = store.Store(folder)
+        self._keys = None
+        self._trouble = trouble
+        self._count = count
+
+    def set_keys(self, handed):
+        self._keys = handed
+
+    def load_keys(self, then):
+        then(None)  # it was read with the configuration
+
+    def authenticate(self, name, data, then):
+        try:
+            answer = self._keys.authenticate(name, data)
+        except KeyError:
+            answer = None
+        then(answer)
+
+    def verify(self, name, data, authenticator, then):
+        try:
+            answer = self._keys.verify(name, data, authenticator)
+        except KeyError:
+            answer = None
+        then(answer)
+
+    def save(self, name, value):
+        try:
+            self._store.save(name, value)
+        except OSError as e:
+            self._count("state_unwritable")
+            self._trouble("%s cannot be kept: %s" % (name, e))
+
+    def restore(self, then):
+        kept, unreadable = self._store.restore()
+        then(dict(kept), unreadable)
+
+    def ask_counters(self, answer):
+        answer(None)
+
+    def close(self):
+        pass
+
+
+def handed(key_provider):
+    """What keys of a configuration are collected in."""
+    return HandedKeys() if key_provider == "keyd" else SoftProvider()
+
+
+def keeper(key_provider, loop, run_path, changed, trouble, count):
+    """changed(up, text), trouble(text): for the log. Raises OSError."""
+    if key_provider == "keyd":
+        return keyd.KeydClient(loop, run_path + "/keyd.sock", changed, trouble, count)
+    return SoftKeeper(run_path + "/state", trouble, count)
