@@ -1,5 +1,6 @@
 """./dev docs: the reference pages that are made from the tables in the source."""
 
+import importlib
 import sys
 
 from invoke import task
@@ -43,26 +44,29 @@ def _default(table, option):
     return f"`{option.default}`"
 
 
-def tunneld():
-    """docs/tunneld.md from wire/tunneld."""
-    from careof.wire import tunneld as table
-
-    head = (ROOT / "docs/parts/tunneld.md").read_text().rstrip()
+def messages(process):
+    """docs/PROCESS.md from wire/PROCESS."""
+    table = importlib.import_module(f"careof.wire.{process}")
+    head = (ROOT / f"docs/parts/{process}.md").read_text().rstrip()
     rows = ["| kind | message | to | fields |", "|---|---|---|---|"]
     for row in table.ROWS:
         fields = ", ".join(f"{name} {kind}" for name, kind in row.fields) or "-"
-        to = "tunneld" if row.direction == table.TO_TUNNELD else "careofd"
+        to = process if row.direction == "to" else "careofd"
         rows.append(f"| {row.kind} | {row.name} | {to} | {fields} |")
     counters = "\n".join(f"- `{name}`" for name in table.COUNTERS)
     return f"{head}\n\n" + "\n".join(rows) + f"\n\n## Counters, in their order\n\n{counters}\n"
 
 
-PAGES = {"docs/configuration.md": configuration, "docs/tunneld.md": tunneld}
+PAGES = {
+    "docs/configuration.md": configuration,
+    "docs/tunneld.md": lambda: messages("tunneld"),
+    "docs/keyd.md": lambda: messages("keyd"),
+}
 
 
 @task
 def docs(_):
-    """Write docs/configuration.md and docs/tunneld.md from their tables."""
+    """Write docs/configuration.md, docs/tunneld.md and docs/keyd.md from their tables."""
     for path, make in PAGES.items():
         (ROOT / path).write_text(make())
         print(path)
