@@ -64,6 +64,7 @@ PENDING_REPLY_MS = 7000  # RFC 5944 3.7.1: a request without a reply for so long
 DENIAL_GAP_MS = 1000  # RFC 5944 3.7.2, RFC 3024 4.2.1: refusals to one mobile node
 DENIED_MAX = 256  # mobile nodes whose last refusal is remembered; more are refused without a word
 ADVERTISEMENTS_PER_S = 20  # answers to solicitations of one link: a flood makes no more of them
+ADVERTISEMENT_GAP_MIN_MS = 100  # RFC 5944 2.3: never two to everybody in less, as no interval is shorter
 ADVERTISEMENT_JITTER = 8  # sent up to an eighth of the interval sooner (RFC 1256 4.1: never all together)
 INITIAL_ADVERTISEMENTS = 3  # RFC 1256 5.1: the first ones of a link,
 INITIAL_INTERVAL_MS = 16000  # at least this often

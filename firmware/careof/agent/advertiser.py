@@ -9,6 +9,7 @@ purpose: registrations through a care-of address that is gone must be made anew.
 """
 
 from ..limits import (
+    ADVERTISEMENT_GAP_MIN_MS,
     ADVERTISEMENT_JITTER,
     ADVERTISEMENTS_PER_S,
     INITIAL_ADVERTISEMENTS,
@@ -46,6 +47,7 @@ class Advertiser:
         self._sequence = 0
         self._sent = 0
         self._next_ms = None  # None: the link is down
+        self._said_ms = None  # when everybody was told last
         self._allowance = Allowance(ADVERTISEMENTS_PER_S)
 
     def take(self, settings, challenge_window):
@@ -71,7 +73,7 @@ class Advertiser:
         """What was registered here holds no more: say so at once."""
         self._sequence = self._sent = 0
         if self._next_ms is not None:
-            self._next_ms = now_ms
+            self._next_ms = self._soon(now_ms)
 
     def goes_on(self):
         """Visitors were restored: this is no start to them."""
@@ -80,13 +82,17 @@ class Advertiser:
     def changed(self, now_ms):
         """Something of the offer is another: do not wait for the interval."""
         if self._next_ms is not None and self._sent:
-            self._next_ms = now_ms
+            self._next_ms = min(self._next_ms, self._soon(now_ms))
+
+    def _soon(self, now_ms):
+        """2.3: what visitors make of the offer, coming and going, makes no flood of advertisements."""
+        return now_ms if self._said_ms is None else max(now_ms, self._said_ms + ADVERTISEMENT_GAP_MIN_MS)
 
     def due(self, now_ms):
         """The periodic advertisement, if it is time."""
         if self._next_ms is None or now_ms < self._next_ms:
             return []
-        interval_ms = self.settings.interval_ms
+        self._said_ms, interval_ms = now_ms, self.settings.interval_ms
         if self._sent < INITIAL_ADVERTISEMENTS:
             interval_ms = min(interval_ms, INITIAL_INTERVAL_MS)
         self._next_ms = (

@@ -37,6 +37,8 @@ class Replies:
         if association is None:
             return self._genuine(pending, received, event, now_ms)
         proof = received.agent_authentication
+        if proof is None and not visiting.is_signed_by_agents(pending.asked.received.message):
+            return self._genuine(pending, received, event, now_ms)
         if type(proof) is not mip_extensions.ForeignHomeAuthentication or proof.spi != association.spi:
             return self._forged(pending, received, now_ms)
 

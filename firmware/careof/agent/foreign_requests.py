@@ -149,9 +149,9 @@ class Requests:
         if agent.udp_flags is not None and not request.flags & mip.FLAG_D and request.lifetime_s:
             wanted = mip_extensions.UdpTunnelRequest(agent.udp_flags, mip_extensions.ENCAPSULATION_ANY)
             data += mip_extensions.pack_extension(wanted)
-        if peer.association is None:
+        if peer.association is None or not visiting.is_signed_by_agents(request):
             return [Send(agent.uplink, verdict.home_agent, MIP_PORT, data)]
-        if agent.options.agent.revocation and not request.flags & mip.FLAG_D:
+        if agent.options.agent.revocation:
             support = mip_extensions.RevocationSupport(True, agent.stamps.next(now_ms + agent.unix_offset_ms))
             data += mip_extensions.pack_extension(support)
         association = peer.association

@@ -127,14 +127,37 @@ class HomeLink:
         """It comes by the uplink, too; here it is seen from where. Nothing of it is believed yet."""
         if datagram.destination_port != MIP_PORT:
             return []
-        request = mip.unpack(datagram.data).message
-        if type(request) is not mip.RegistrationRequest or request.lifetime_s:
+        received = mip.unpack(datagram.data)
+        request = received.message
+        if type(request) is not mip.RegistrationRequest:
+            return []
+        if datagram.destination in self._for_all():  # the uplink's socket does not hear that
+            return self._agent.requests.arrived(received, datagram, now_ms, True)
+        if request.lifetime_s:
             return []
         key = request.home_address, request.identification
         if key in self._requests and self._requests[key] is None:
             return self._is_home(request.home_address, link_address, now_ms)
         self._remember(key, link_address)
         return []
+
+    def _for_all(self):
+        """3.8.2.1: where requests go that look for any home agent of this link."""
+        address, length = self.advertiser.address, self.advertiser.prefix_length
+        if address is None:
+            return ()
+        subnet = int.from_bytes(address, "big") | (1 << 32 - length) - 1
+        return subnet.to_bytes(4, "big"), discovery.BROADCAST
+
+    def reply_at_home(self, asked, data):
+        """A reply as a frame to where its request came from on the link; none if that is not known."""
+        request = asked.received.message
+        link_address = self._requests.get((request.home_address, request.identification))
+        if link_address is None or not self.is_on_link(asked.node):
+            return []
+        source = self._agent.agent.address
+        datagram = udp.Datagram(source, MIP_PORT, asked.source, asked.port, ipv4.TTL, data)
+        return [SendFrame(self._number, link_address, link.ETHERTYPE_IPV4, udp.pack_packet(datagram))]
 
     def _remember(self, key, link_address):
         while len(self._requests) >= HOME_REQUESTS_MAX:

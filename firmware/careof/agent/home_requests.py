@@ -25,7 +25,7 @@ from .reasons import why, why_code
 AUTHENTICATION_FAILED, AGENT_AUTHENTICATION_FAILED, IDENTIFICATION_MISMATCH = 131, 132, 133
 
 # One request as it came. peer: the section of the association that we share with its sender, or None.
-Asked = namedtuple("Asked", "received source port node association peer")
+Asked = namedtuple("Asked", "received source port node association peer to_all")
 # What a binding's end and we agreed on about revocation: where to, and whose key (peer as above).
 Revocable = namedtuple("Revocable", "inform timestamp address port peer")
 # How a binding was asked for, for who looks at it from outside.
@@ -42,11 +42,12 @@ class Requests:
         self._agent = agent
         self._allowance = Allowance(REFUSALS_PER_S)
 
-    def arrived(self, received, event, now_ms):
-        actions = self._arrived(received, event, now_ms)
+    def arrived(self, received, event, now_ms, to_all=False):
+        """A request. to_all: it was sent to whichever home agent there is on the home link (3.6.1.2)."""
+        actions = self._arrived(received, event, now_ms, to_all)
         return actions if received.message.lifetime_s else actions + [Count("request_deregister")]
 
-    def _arrived(self, received, event, now_ms):
+    def _arrived(self, received, event, now_ms, to_all):
         agent, message, proof = self._agent, received.message, received.authentication
         node = agent.nodes.asking(message)
         if node is None:
@@ -60,15 +61,27 @@ class Requests:
         if limited is not None:
             return [Count(limited)]
         peer = agent.peers.get(event.source)
-        if message.flags & mip.FLAG_D and received.agent_authentication is None:
+        by_agents = received.agent_authentication
+        if message.flags & mip.FLAG_D and by_agents is None:
             peer = None  # the node itself, by an address of its own behind the same NAT as an agent
-        asked = Asked(received, event.source, event.source_port, node, association, peer)
-        if peer is None:
+        asked = Asked(received, event.source, event.source_port, node, association, peer, to_all)
+        if peer is None and type(by_agents) is mip_extensions.ForeignHomeAuthentication:
+            return self._of_no_peer(asked, now_ms)
+        if peer is None or (by_agents is None and not message.lifetime_s):  # 3.5.4: who leaves needs no agent
             return self._authenticate(asked, now_ms)
         return self._authenticate_agent(asked, now_ms)
 
+    def _of_no_peer(self, asked, now_ms):
+        """3.8.2.1 d: signed by an agent that shares no association with us. Discarded."""
+        actions = [Count("request_unknown_agent")]
+        if self._allowance.take(now_ms):
+            text = "%s: signed by an agent that is not known, at %s"
+            text = text % (asked.node.text, ipv4.address_text(asked.source))
+            actions.append(Log("warning", "security", text))
+        return actions
+
     def _authenticate_agent(self, asked, now_ms):
-        """3.8.2.1 b: if it shares an association with us, exactly one foreign-home authentication."""
+        """3.8.2.1 c: if it shares an association with us, exactly one foreign-home authentication."""
         proof, peer = asked.received.agent_authentication, asked.peer
         if type(proof) is not mip_extensions.ForeignHomeAuthentication or proof.spi != peer.spi:
             return self._forged(asked, AGENT_AUTHENTICATION_FAILED, now_ms)
@@ -103,7 +116,7 @@ class Requests:
             return [Count("request_unknown_node")]
         nodes.keep(node)
         self._agent.sources.proved(asked.source, now_ms)
-        asked = Asked(asked.received, asked.source, asked.port, node, association, asked.peer)
+        asked = Asked(asked.received, asked.source, asked.port, node, association, asked.peer, asked.to_all)
         unix_ms = now_ms + self._agent.unix_offset_ms
         if association.guard.lets_in(request.identification, unix_ms):
             return self._fresh(asked, now_ms)
@@ -236,6 +249,8 @@ class Requests:
 
     def _judge(self, asked):
         agent = self._agent.agent
+        if asked.to_all:
+            return admission.refusal(admission.UNKNOWN_HOME_AGENT)  # 3.8.2.1: the reply says who we are
         return admission.judge(asked.received, asked.source, asked.port, agent.address, agent.udp_tunnelling)
 
     # -- Refusals
@@ -334,8 +349,8 @@ class Requests:
 
     def _sign_for_agent(self, asked, data, now_ms):
         agent, peer = self._agent, asked.peer
-        if peer is None:
-            return [Send(agent.uplink, asked.source, asked.port, data)]
+        if peer is None or not asked.received.message.lifetime_s:
+            return self._send(asked, data)
         size = ALGORITHMS[peer.algorithm].authenticator_size
         data += mip_extensions.pack_head_to_sign(mip_extensions.FOREIGN_HOME, peer.spi, size)
 
@@ -343,3 +358,13 @@ class Requests:
             return [Send(agent.uplink, asked.source, asked.port, data + authenticator)]
 
         return agent.questions.sign(peer.name, data, then, now_ms)
+
+    def _send(self, asked, data):
+        """To where the request came from. Who asks from home is there, whatever binding still stands, which
+        would take the reply away (3.8.3.1)."""
+        agent, node = self._agent, asked.node
+        if agent.home_link is not None and node.bindings and asked.source == node.home_address:
+            frames = agent.home_link.reply_at_home(asked, data)
+            if frames:
+                return frames
+        return [Send(agent.uplink, asked.source, asked.port, data)]

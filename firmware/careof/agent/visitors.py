@@ -38,16 +38,20 @@ class Pending:
     def __init__(self, asked, verdict, now_ms):
         """asked: where it came from (see Asked in agent.foreign_agent)."""
         self.asked, self.verdict = asked, verdict
-        self.gives_up_ms = now_ms + PENDING_REPLY_MS
+        lifetime_s = asked.received.message.lifetime_s
+        waits_ms = min(PENDING_REPLY_MS, lifetime_s * 1000) if lifetime_s else PENDING_REPLY_MS
+        self.gives_up_ms = now_ms + waits_ms  # 3.7.2.2: no longer than the lifetime that is asked for
         self.forged_reply = False
 
     def is_asked_by(self, reply):
         request = self.asked.received.message
         if (request.identification ^ reply.identification) & 0xFFFFFFFF:
             return False
+        ours, theirs = name_of(request)[1], name_of(reply)[1]
         if request.home_address == bytes(4):
-            return name_of(reply)[1] in (name_of(request)[1], b"")  # none is refused, but it is the reply
-        return request.home_address == reply.home_address
+            return theirs in (ours, b"")  # none is refused, but it is the reply
+        # 3.7.3.1: of two nodes with one home address, the one that the reply names
+        return request.home_address == reply.home_address and (not ours or theirs in (ours, b""))
 
 
 class Visitor:
@@ -179,8 +183,9 @@ class Visitors:
 
     def deadline(self):
         at_ms = self._heap[0][0] if self._heap else None
-        if self.pending and (at_ms is None or self.pending[0].gives_up_ms < at_ms):
-            at_ms = self.pending[0].gives_up_ms
+        for pending in self.pending:
+            if at_ms is None or pending.gives_up_ms < at_ms:
+                at_ms = pending.gives_up_ms
         return at_ms
 
     def expired(self, now_ms):

@@ -38,6 +38,14 @@ def is_unicast(address):
     return 0 < address[0] < 224 and address[0] != 127
 
 
+def is_signed_by_agents(request):
+    """Do the two agents authenticate this request to one another, if they share an association?
+
+    RFC 5944 3.5.4: neither a deregistration nor one whose care-of address is not the foreign agent's.
+    """
+    return bool(request.lifetime_s) and not request.flags & mip.FLAG_D
+
+
 def judge(received, ttl, offer):
     """The verdict on a request (mip.Received) that came from the link with this TTL."""
     request = received.message
