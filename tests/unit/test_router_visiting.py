@@ -219,12 +219,16 @@ def test_replies_from_elsewhere_on_the_link_are_not_heard():
 
 
 def test_an_agents_refusal_teaches_nothing_and_another_one_is_tried():
-    node = Node().up().hears().hears(B, B_MAC, 10, prefix=8)
+    node = Node().up().hears().hears(B, B_MAC, 1010, prefix=8)
     assert node.last()[0] == B_MAC
-    node.reply(code=66, signed=False, source=B, mac=B_MAC)
-    assert node.row(20)["agent"] == "10.9.1.1" and node.last()[0] == A_MAC
+    node.reply(code=66, signed=False, source=B, mac=B_MAC, now_ms=1020)
+    assert node.row(1020)["agent"] == "10.9.1.1" and node.last()[0] == B_MAC
+    node.late(2009)
+    assert node.last()[0] == B_MAC  # 3.6: no link changed, hence not within a second
+    node.late(2010)
+    assert node.last()[0] == A_MAC
     assert node.counts["denied_by_agent_66"] == 1
-    assert "insufficient resources" in node.row(20)["last_refusal"]
+    assert "insufficient resources" in node.row(1020)["last_refusal"]
 
 
 def test_a_refusal_in_the_home_agents_name_without_its_authentication_is_not_heard():
@@ -295,8 +299,8 @@ def test_an_address_of_its_own_is_used_where_no_agent_wants_a_registration():
     node = Node(attachment="auto").up(address=own)
     node.hears(now_ms=10)
     assert node.row(10)["agent"] is None and node.sent and node.requests() == []
-    node.hears(now_ms=20, flags=discovery.AGENT_F | discovery.AGENT_R)
-    assert node.row(20)["agent"] == "10.9.1.1" and node.last()[2].message.care_of_address == CARE_OF
+    node.hears(now_ms=20, flags=discovery.AGENT_F | discovery.AGENT_R).late(1000)
+    assert node.row(1000)["agent"] == "10.9.1.1" and node.last()[2].message.care_of_address == CARE_OF
 
 
 def test_an_address_of_its_own_that_comes_after_the_agents_refusal_is_used_at_once():

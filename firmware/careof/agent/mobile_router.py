@@ -157,14 +157,20 @@ class MobileRouter:
             actions += self.paths.link(uplink) if uplink.carrier else self.paths.link_is_gone(uplink)
         return actions + (self.reattached(uplink, was_usable, now_ms) if changed else [])
 
-    def reattached(self, uplink, was_usable, now_ms):
-        """Its link, its address or its agent is another, or none."""
-        self._link_changed_ms = now_ms
-        actions = []
+    def reattached(self, uplink, was_usable, now_ms, by_link=True):
+        """Its link, its address or its agent is another, or none.
+
+        by_link: the machine says so. What only was heard, from whomever, is no reason to ask sooner than a
+        second after the last request (RFC 5944 2.4.2, 3.6).
+        """
+        actions, hurried_ms = [], uplink.hurried_ms
+        if by_link:
+            self._link_changed_ms, hurried_ms = now_ms, None
         if was_usable:
             actions += self._uplink_lost(uplink, ADDRESS_CHANGED if uplink.usable() else LINK_LOST, now_ms)
         if uplink.usable():
             uplink.came(now_ms)
+            uplink.hurried_ms = hurried_ms
             uplink.registration.attached(uplink.agent is not None, *uplink.offered())
             self.moves.link_changed(uplink)
             actions += [Log("info", "uplink", "%s is there" % uplink.name)]

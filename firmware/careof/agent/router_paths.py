@@ -104,8 +104,12 @@ class RouterPaths:
         key = ("link", uplink.number)
         actions = self.link_is_gone(uplink)
         if not uplink.at_home():
-            actions += self._hold(Hold(("quiet", uplink.device), tunneld.SetQuiet(uplink.device)))
+            actions += self.keeps_quiet(uplink)
         return actions + self._hold(Hold(key, tunneld.SetLink(uplink.number, uplink.device)))
+
+    def keeps_quiet(self, uplink):
+        """Away from home nothing is said of the home address by ARP (4.6)."""
+        return self._hold(Hold(("quiet", uplink.device), tunneld.SetQuiet(uplink.device)))
 
     def link_is_gone(self, uplink):
         return self._release(("link", uplink.number)) + self.speaks(uplink)

@@ -34,6 +34,10 @@ def terms_of(router):
     return Terms(router.home_address, router.home_agent, router.lifetime_s, udp, forced, flags)
 
 
+# Of awaited replies only: whoever does not know what is awaited fills no log (RFC 5944 3.6.2.1).
+NOT_BELIEVED = ("reply_not_authenticated", "agent_not_authenticated", "agent_false_authenticator")
+
+
 class Association:
     """The router's end of one security association."""
 
@@ -203,7 +207,9 @@ class Requests:
         identification = 0 if reply is None else reply.identification
         self.refusals.note(now_ms, name, uplink.name, event.source, None, 0, identification)
         text = "%s: from %s: %s" % (uplink.name, ipv4.address_text(event.source), why(name))
-        return [Count(name), Log("debug", name, text + (": " + detail if detail else "")), REFUSED]
+        text += ": " + detail if detail else ""
+        level, tag = ("warning", "security") if name in NOT_BELIEVED else ("debug", name)
+        return [Count(name), Log(level, tag, text), REFUSED]
 
 
 def received_counts(received, data, home_address):

@@ -109,8 +109,10 @@ class Visiting:
             text += ", our home agent: at home"
         actions = [Count("agent_moves"), Log("info", "agent", "%s: %s" % (uplink.name, text))]
         actions.append(Changed("agents", uplink.name))
+        if not uplink.at_home():
+            actions += self._role.paths.keeps_quiet(uplink)
         self._arps.pop(uplink.number, None)
-        actions += self._role.reattached(uplink, was_usable, now_ms)
+        actions += self._role.reattached(uplink, was_usable, now_ms, by_link=False)
         return actions
 
     def time_passed(self, uplink, now_ms):

@@ -134,7 +134,7 @@ class Uplink:
 
     def came(self, now_ms):
         """A link with an address: all about its network has to be found out."""
-        self.udp = self.refusal = self.hurried_ms = None
+        self.udp = self.refusal = None
         self.prove_ms = now_ms + PROVE_AFTER_LINK_MS
 
     def lost(self, now_ms):
