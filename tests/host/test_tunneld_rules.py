@@ -1,0 +1,77 @@
+"""What RFC 5944 demands of an agent's sockets and tunnels beside the stories of the other files."""
+
+import socket
+
+import pytest
+from careof.wire import tunneld as wire
+from scapy.layers.inet import ICMP, IP, UDP
+from scapy.packet import Raw
+from tunneld_process import cannot_run, ip
+from tunneld_world import PEER, SERVER, good
+
+pytestmark = pytest.mark.skipif(cannot_run() is not None, reason=str(cannot_run()))
+
+
+def raw_of(namespace, protocol=socket.IPPROTO_RAW):
+    return namespace.inside(lambda: socket.socket(socket.AF_INET, socket.SOCK_RAW, protocol))
+
+
+def test_signalling_with_a_wrong_checksum_is_not_heard_and_without_one_it_is(world):
+    """3.1, 3.6.2.1, 3.7.2.1, 3.7.3.1, 3.8.2.1."""
+    outside = raw_of(world.outside)
+    for text, changes in (
+        (b"\1wrong", {"chksum": 0x1234}),
+        (b"\1without", {"chksum": 0}),
+        (b"\1right", {}),
+    ):
+        packet = IP(src=PEER, dst="192.0.2.1") / UDP(sport=434, dport=434, **changes) / Raw(text)
+        outside.sendto(bytes(packet), ("192.0.2.1", 0))
+    heard = [world.client.wait_for(wire.Signal).data for _ in range(2)]
+    assert heard == [b"\1without", b"\1right"]
+
+
+def test_what_we_say_has_a_checksum(world):
+    seen = raw_of(world.outside, socket.IPPROTO_UDP)
+    seen.settimeout(2)
+    world.client.send(wire.SendSignal(1, ip(PEER), 434, b"\3reply"))
+    packet = IP(seen.recv(2048))
+    while packet[UDP].dport != 434 or packet.src != "192.0.2.1":
+        packet = IP(seen.recv(2048))
+    assert packet[UDP].chksum != 0
+
+
+def test_what_is_for_nobody_here_is_dropped_without_an_icmp_message(world):
+    """4.2.2: neither forwarded nor answered. The control: a ping to this machine is answered."""
+    errors = raw_of(world.outside, socket.IPPROTO_ICMP)
+    errors.settimeout(1)
+    assert not world.delivered(good(dst="10.77.0.3"))
+    assert not world.delivered(good(dst="203.0.113.9"))
+    raw_of(world.outside).sendto(bytes(IP(src=PEER, dst="192.0.2.1") / ICMP(type=8, id=7)), ("192.0.2.1", 0))
+    answers = []
+    while True:
+        try:
+            answers.append(IP(errors.recv(2048)))
+        except TimeoutError:
+            break
+    assert [answer[ICMP].type for answer in answers if answer.src == "192.0.2.1"] == [0]
+    assert world.counters()["in_bad_destination"] == 2
+
+
+def test_what_is_encapsulated_already_is_encapsulated_again_unless_it_comes_from_there(world):
+    """4.2.3: a datagram for a node that its own care-of address has tunnelled would go round."""
+    world.route(wire.GATE_OPEN, 2)
+    sender = raw_of(world.router)
+    for source, inner_to, passes in (
+        ("203.0.113.9", SERVER, True),
+        ("203.0.113.9", "10.9.0.99", True),
+        (PEER, SERVER, False),
+    ):
+        before = world.counters()["out_loop"]
+        inner = IP(src="203.0.113.5", dst=inner_to) / UDP(sport=1, dport=2) / Raw(b"inner")
+        sender.sendto(bytes(IP(src=source, dst=SERVER, proto=4) / inner), (SERVER, 0))
+        if passes:
+            outer = IP(world.raw.recv(65536))
+            layers = [(layer.src, layer.dst) for layer in (outer, outer[IP:2], outer[IP:3])]
+            assert layers == [("192.0.2.1", PEER), (source, SERVER), ("203.0.113.5", inner_to)]
+        else:
+            assert world.counted("out_loop", before + 1)
