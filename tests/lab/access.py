@@ -16,9 +16,12 @@ from .process import wait_until
 RELAY_ANSWER_S = 2
 
 # name; device of the branch; network of the branch's uplink (gateway .1, branch .10); network towards the
-# internet (internet +1, gateway +2, its other public address +3); one-way delay; NAT; rates or None
+# internet (internet +1, gateway +2, its other public address +3); one-way delay; NAT; rates or None; branch:
+# the node that it is plugged into
 Access = namedtuple(
-    "Access", "name device network gateway address outer nat delay_us down_mbit up_mbit metric"
+    "Access",
+    "name device network gateway address outer nat delay_us down_mbit up_mbit metric branch",
+    defaults=("branch",),
 )
 
 ACCESS = (
@@ -61,8 +64,10 @@ class AccessNetwork:
 
     def build(self):
         lab, access = self.lab, self.access
+        length = access.network.partition("/")[2]
         lab.join(
-            "branch", access.device, f"{access.address}/24", self.name, "access0", f"{access.gateway}/24"
+            *(access.branch, access.device, f"{access.address}/{length}"),
+            *(self.name, "access0", f"{access.gateway}/{length}"),
         )
         lab.start_relay(self._control, access.delay_us, (self.name, "up0"), ("internet", access.device))
         wait_until(self._control.exists, RELAY_ANSWER_S, f"relay of {self.name}")
@@ -93,7 +98,8 @@ class AccessNetwork:
             if rate_mbit:
                 self._shape(device, rate_mbit)
         lab.ip_batch(
-            "branch", f"route add default via {access.gateway} dev {access.device} metric {access.metric}"
+            access.branch,
+            f"route add default via {access.gateway} dev {access.device} metric {access.metric}",
         )
 
     def _devices_exist(self):
@@ -118,7 +124,7 @@ class AccessNetwork:
         access = self.access
         self.lab.ip_batch(self.name, "link set access0 up")
         self.lab.ip_batch(
-            "branch",
+            access.branch,
             f"route replace default via {access.gateway} dev {access.device} metric {access.metric}",
         )
 

@@ -1,8 +1,9 @@
 """A lab to explore by hand: `./dev lab up | status | shell | capture | move | fault | down`.
 
-`up` leaves a process behind that holds the lab, with careof at both ends and the intranet's servers, until
+`up` leaves a process behind that holds the lab, with careof at every end and the intranet's servers, until
 `down` or the end of the machine. The other commands find a lab by its folder, so they work on the one of a
-running demo too; where several stand, --lab ID says which.
+running demo too; where several stand, --lab ID says which. There are two kinds: a branch that moves between
+its uplinks (topology.py), and a laptop that moves between links (visited.py).
 """
 
 import argparse
@@ -14,14 +15,29 @@ import time
 from pathlib import Path
 
 from . import remains
+from .agents import AGENTS, Roaming
 from .process import CommandFailed, wait_until
 from .product import MICROPYTHON, Careof
 from .topology import LAPTOP, NODES, ROOT, SERVER, Lab
 from .traffic import Servers
+from .visited import DEVICES, LINKS, ROAMER, VisitedLab
 
 LOG = ROOT / "build/lab.log"
 UP_PATIENCE_S, DOWN_PATIENCE_S = 30, 15
 FAULTS = ("unplug", "plug", "silence", "speak", "rebind")
+KINDS = {kind.kind: kind for kind in (Lab, VisitedLab)}
+MOVER = {Lab.kind: "branch", VisitedLab.kind: "laptop"}  # the end that moves
+TOLD = {
+    Lab.kind: f"""laptop {LAPTOP}, intranet server {SERVER} (ssh, http)
+  ./dev lab shell laptop        then: ping {SERVER}; curl -O http://{SERVER}/content
+  ./dev lab fault wan unplug    the office cable is pulled
+""",
+    VisitedLab.kind: f"""laptop {ROAMER} on [a], intranet server {SERVER} (ssh, http)
+  ./dev lab shell laptop        then: ping {SERVER}; curl -O http://{SERVER}/content
+  ./dev lab move b              the laptop is plugged in at branch-b; also: a, c, home
+  ./dev lab move a --unseen     it is at branch-a, and its link says nothing
+""",
+}
 CAPTURE = ("tcpdump", "-n", "-l", "-i", "any", "not", "port", "22")
 
 
@@ -30,7 +46,7 @@ def up(options):
     LOG.parent.mkdir(exist_ok=True)
     reading, writing = os.pipe()
     with open(LOG, "ab") as log:
-        command = [sys.executable, "-m", __spec__.name, "hold", str(writing)]
+        command = [sys.executable, "-m", __spec__.name, "hold", str(writing), options.kind]
         quiet = {"stdin": subprocess.DEVNULL, "stdout": log, "stderr": log}
         subprocess.Popen(command, pass_fds=[writing], start_new_session=True, **quiet)
     os.close(writing)
@@ -38,24 +54,30 @@ def up(options):
         lab_id = word.read().strip()
     if not lab_id:
         raise SystemExit(f"lab: did not come up: see {LOG}")
-    print(
-        f"lab {lab_id} is up: laptop {LAPTOP}, intranet server {SERVER} (ssh, http)\n"
-        f"  ./dev lab shell laptop        then: ping {SERVER}; curl -O http://{SERVER}/content\n"
-        f"  ./dev lab fault wan unplug    the office cable is pulled\n"
-        f"  ./dev lab down"
-    )
+    print(f"lab {lab_id} is up: {TOLD[options.kind]}  ./dev lab down")
 
 
 def hold(options):
     """The holder's life: until SIGTERM."""
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))
-    with Lab() as lab:
+    with KINDS[options.kind]() as lab:
         Servers(lab)
-        Careof(lab).start()
+        if options.kind == Lab.kind:
+            Careof(lab).start()
+        else:
+            start_visit(lab)
         os.write(options.descriptor, lab.id.encode())
         os.close(options.descriptor)
         while True:
             time.sleep(3600)
+
+
+def start_visit(lab):
+    means = Roaming(lab)
+    means.start()
+    means.start_laptop()
+    lab.plug(DEVICES[0], LINKS[1].name)
+    wait_until(lambda: means.uplink() == LINKS[1].name, UP_PATIENCE_S, "the laptop's registration")
 
 
 def chosen(lab_id):
@@ -66,7 +88,20 @@ def chosen(lab_id):
     if len(standing) != 1:
         which = "none stands: ./dev lab up" if not standing else f"--lab ID: one of {', '.join(standing)}"
         raise SystemExit(f"lab: {which}")
-    return Lab(standing[0])
+    return opened(standing[0])
+
+
+def opened(lab_id):
+    """A lab that stands, as what it is."""
+    return KINDS[remains.kind_of(lab_id)](lab_id)
+
+
+def node_of(options):
+    """(the lab, the node in it) that are meant."""
+    lab = chosen(options.lab)
+    if options.node not in lab.nodes:
+        raise SystemExit(f"lab: node '{options.node}': expected one of {', '.join(lab.nodes)}")
+    return lab, options.node
 
 
 def status(options):
@@ -75,8 +110,11 @@ def status(options):
         if not owner:
             print(f"lab {lab_id}: a remainder; the next lab or `./dev lab down` removes it")
             continue
-        lab = Lab(lab_id)
-        print(f"lab {lab_id}, held by process {owner}; nodes: {' '.join(NODES)}")
+        lab = opened(lab_id)
+        print(f"lab {lab_id}, held by process {owner}; nodes: {' '.join(lab.nodes)}")
+        if lab.kind == VisitedLab.kind:
+            for device in DEVICES:
+                print(f"  laptop's {device}: on [{lab.where(device) or ''}]")
         for uplink in lab.uplinks.values():
             state = uplink.counters()
             silent = [way for way in ("out", "in") if state[way]["silent"]]
@@ -98,15 +136,22 @@ def careof_cli(folder, *arguments):
 
 
 def shell(options):
-    lab = chosen(options.lab)
+    lab, node = node_of(options)
     command = options.command or [os.environ.get("SHELL", "/bin/sh")]
-    os.environ["PS1"] = f"{options.node}# "
-    os.environ["CAREOF_RUN"] = str(lab.folder / "careof-branch")
-    become(lab.inside(options.node, *command))
+    os.environ["PS1"] = f"{node}# "
+    os.environ["CAREOF_RUN"] = str(lab.folder / f"careof-{end_at(lab, node)}")
+    become(lab.inside(node, *command))
+
+
+def end_at(lab, node):
+    """Whose careof is spoken of in this node."""
+    ends = {agent.node: agent.name for agent in AGENTS.values()} if lab.kind == VisitedLab.kind else {}
+    return {"ha": "ha", **ends}.get(node, MOVER[lab.kind])
 
 
 def capture(options):
-    become(chosen(options.lab).inside(options.node, *(options.command or CAPTURE)))
+    lab, node = node_of(options)
+    become(lab.inside(node, *(options.command or CAPTURE)))
 
 
 def become(command):
@@ -114,7 +159,11 @@ def become(command):
 
 
 def move(options):
-    raise SystemExit(careof_cli(chosen(options.lab).folder / "careof-branch", "move", options.uplink))
+    lab = chosen(options.lab)
+    if lab.kind == VisitedLab.kind and options.to in lab.links:
+        (lab.slip if options.unseen else lab.plug)(options.device, options.to)
+        return
+    raise SystemExit(careof_cli(lab.folder / f"careof-{MOVER[lab.kind]}", "move", options.to))
 
 
 def fault(options):
@@ -148,14 +197,17 @@ def parse(arguments):
         for name, more in positional:
             one.add_argument(name, **more)
 
+    kind = ("kind", {"choices": KINDS, "nargs": "?", "default": Lab.kind})
     uplink = ("uplink", {"choices": [node for node in NODES if node in ("wan", "wwan", "lte")]})
-    node, rest = ("node", {"choices": NODES}), ("command", {"nargs": "*"})
-    for function in (up, status, down):
+    node, rest = ("node", {}), ("command", {"nargs": "*"})
+    for function in (status, down):
         command(function)
-    command(hold, ("descriptor", {"type": int}))
+    command(up, kind)
+    command(hold, ("descriptor", {"type": int}), kind)
     command(shell, node, rest)
     command(capture, node, rest)
-    command(move, uplink)
+    device = ("--device", {"choices": DEVICES, "default": DEVICES[0]})
+    command(move, ("to", {}), device, ("--unseen", {"action": "store_true"}))
     command(fault, uplink, ("what", {"choices": FAULTS}))
     return parser.parse_args(arguments)
 

@@ -28,7 +28,7 @@ ENDS = {"branch": "branch", "ha": "ha"}  # whose careof: the node where it runs
 ROUTER = f"""
 config mobile_router 'branch'
 	option home_address '{HOME_ADDRESS}'
-	option home_agent '{HOME_AGENT}'
+	option home_agent '{{home_agent}}'
 	option lifetime_s '{LIFETIME_S}'
 	list mobile_network '{MOBILE_NETWORK}'
 """
@@ -67,51 +67,43 @@ def configurations():
         )
         for access in ACCESS
     )
-    router = ROUTER + "".join(f"\tlist uplink '{name}'\n" for name in names)
+    router = ROUTER.format(home_agent=HOME_AGENT) + "".join(f"\tlist uplink '{name}'\n" for name in names)
     node = AGENT + "".join(f"\tlist association 'branch_{name}'\n" for name in names)
     return router + uplinks + associations, node + associations
 
 
-class Careof:
-    """careof at both ends of a lab."""
-
-    name = "careof"
+class Ends:
+    """careofd and careof-tunneld in some nodes of a lab; each has a name, an end's."""
 
     def __init__(self, lab):
         self.lab = lab
         self.services = {}
-        self.interpreter = None
 
-    def start(self):
-        """Start both ends and wait until the branch is connected. Raises TimeoutError."""
-        files = dict(zip(ENDS, configurations(), strict=True))
-        for end, node in ENDS.items():
-            run = self._run_folder(end)
-            run.mkdir(mode=0o700)
-            (run / "careof").write_text(files[end])
-            prefix = "" if end == "branch" else f"{end}-"
-            self._serve(
-                prefix + "tunneld", node, TUNNELD, "--socket", run / "tunneld.sock", "--user", TUNNELD_USER
-            )
-            self._serve(
-                *(prefix + "careofd", node, MICROPYTHON, "-m", "careof.main"),
-                *("--config", run / "careof", "--run", run),
-            )
-        wait_until(self.connected, CONNECT_S, "careof of the branch")
-        self.interpreter = self.status("branch")["interpreter"]
+    def start_end(self, end, node, text, prefix=""):
+        """Both processes with this configuration file, each a service whose name begins with the prefix."""
+        run = self.run_folder(end)
+        run.mkdir(mode=0o700, exist_ok=True)
+        (run / "careof").write_text(text)
+        self._serve(
+            prefix + "tunneld", node, TUNNELD, "--socket", run / "tunneld.sock", "--user", TUNNELD_USER
+        )
+        self._serve(
+            *(prefix + "careofd", node, MICROPYTHON, "-m", "careof.main"),
+            *("--config", run / "careof", "--run", run),
+        )
 
     def _serve(self, name, node, *command):
         path = f"{ROOT / 'firmware'}:.frozen"
         self.services[name] = self.lab.serve(name, node, *command, env={**os.environ, "MICROPYPATH": path})
 
-    def _run_folder(self, end):
+    def run_folder(self, end):
         return self.lab.folder / f"careof-{end}"
 
     def ask(self, end, command, *arguments):
         """One command to a careofd; its answer. Raises OSError when it is away, ValueError if it says no."""
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as asking:
             asking.settimeout(ASK_S)
-            asking.connect(str(self._run_folder(end) / "status.sock"))
+            asking.connect(str(self.run_folder(end) / "status.sock"))
             request = {"command": command, "arguments": list(arguments)}
             asking.sendall(json.dumps(request).encode() + b"\n")
             received = b""
@@ -128,6 +120,28 @@ class Careof:
     def status(self, end):
         return self.ask(end, "status")
 
+    def resident_kb(self):
+        """{service: resident memory} of all processes that run now."""
+        return {name: memory_kb(service.process.pid) for name, service in self.services.items()}
+
+
+class Careof(Ends):
+    """careof at both ends of a lab."""
+
+    name = "careof"
+
+    def __init__(self, lab):
+        super().__init__(lab)
+        self.interpreter = None
+
+    def start(self):
+        """Start both ends and wait until the branch is connected. Raises TimeoutError."""
+        files = dict(zip(ENDS, configurations(), strict=True))
+        for end, node in ENDS.items():
+            self.start_end(end, node, files[end], "" if end == "branch" else f"{end}-")
+        wait_until(self.connected, CONNECT_S, "careof of the branch")
+        self.interpreter = self.status("branch")["interpreter"]
+
     def uplink(self):
         """Name of the uplink that carries, or None. Raises OSError when careofd is away."""
         router = self.status("branch")["roles"][0]
@@ -141,10 +155,6 @@ class Careof:
     def move(self, uplink):
         """An operator's wish, until that uplink fails."""
         self.ask("branch", "move", uplink)
-
-    def resident_kb(self):
-        """{service: resident memory} of all processes that run now."""
-        return {name: memory_kb(service.process.pid) for name, service in self.services.items()}
 
 
 def memory_kb(pid):

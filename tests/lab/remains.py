@@ -28,7 +28,7 @@ from .process import run
 FOLDERS = Path("/tmp")
 PREFIX = "careof-lab-"
 NAMESPACES = Path("/run/netns")
-OWNER = "owner.json"
+OWNER, KIND = "owner.json", "kind"
 KILL_ROUNDS = 200  # a process may fork while it is being killed
 KILL_PAUSE_S = 0.01
 REMOVAL_PATIENCE_S = 30
@@ -46,10 +46,16 @@ def new_id():
     return secrets.token_hex(3)
 
 
-def make_folder(lab_id):
+def make_folder(lab_id, kind):
     """A new lab's folder, which names this process as owner. Raises FileExistsError."""
     folder_of(lab_id).mkdir(mode=0o755)
+    (folder_of(lab_id) / KIND).write_text(kind)
     own(lab_id)
+
+
+def kind_of(lab_id):
+    """Which drawing it was made from."""
+    return (folder_of(lab_id) / KIND).read_text()
 
 
 def own(lab_id):

@@ -10,7 +10,7 @@ import threading
 import time
 from collections import namedtuple
 
-from .traffic import STALL_S, Download, Iperf, Ping, Servers, Ssh
+from .traffic import Download, Iperf, Ping, Servers, Ssh
 
 PATIENCE_S = 12  # for a step; after that the story goes on, and the sessions say what it cost
 LASTS_S = 3  # at least, so that a reader of the timeline can tell the moves apart
@@ -73,6 +73,8 @@ STEPS = (
 class Story:
     """Sessions over a lab and a means; `view` is told what happens: note(text), begins(step), moved(move)."""
 
+    lasts_s, patience_s = LASTS_S, PATIENCE_S
+
     def __init__(self, lab, means, view):
         self.lab, self.means, self.view = lab, means, view
         self.moves = []
@@ -92,9 +94,15 @@ class Story:
         servers = Servers(lab)
         self.view.note(f"starting {means.name}")
         means.start()
+        self.begin_sessions(servers.content, "wwan")
+        self.view.note("an SSH session, a download, an iperf3 flow and pings are under way")
+
+    def begin_sessions(self, content, uplink):
+        """Begin all sessions; they run, by this uplink, and pings are steady. Raises TimeoutError."""
+        lab = self.lab
         threading.Thread(target=self._watch, name="uplink", daemon=True).start()
         self.ssh, self.ping, self.iperf = Ssh(lab), Ping(lab), Iperf(lab)
-        self.download = Download(lab, servers.content)
+        self.download = Download(lab, content)
         self.sessions = [self.ssh, self.download, self.iperf, self.ping]
         for session in self.sessions:
             session.begin()
@@ -103,14 +111,13 @@ class Story:
                 "sessions",
                 lambda: all(s.idle_s() < 1 and (s.samples or s is self.ping) for s in self.sessions),
             ),
-            ("the branch on Wi-Fi", lambda: self.uplink == "wwan"),
+            (f"to be on {uplink}", lambda: self.uplink == uplink),
             ("steady pings", self._steady),
         )
         for what, true in ready:
             if not self._wait(true):
-                raise TimeoutError(f"{what}: not within {PATIENCE_S} s")
+                raise TimeoutError(f"{what}: not within {self.patience_s} s")
         self.began = time.time()
-        self.view.note("an SSH session, a download, an iperf3 flow and pings are under way")
 
     def tell(self, steps=STEPS):
         """All steps that this means knows."""
@@ -129,7 +136,7 @@ class Story:
         target = step.uplink or from_
         arrived = self._wait(lambda: self.uplink in (target, *(lab.uplinks if target == ANY else ())))
         arrived = self._wait(self._steady) and arrived
-        time.sleep(max(FLIGHT_S, LASTS_S - (time.time() - begin)))
+        time.sleep(max(FLIGHT_S, self.lasts_s - (time.time() - begin)))
         move = Move(step.name, step.kind, from_, self.uplink, begin, time.time() - FLIGHT_S, arrived)
         self.moves.append(move)
         self.view.moved(move, self.measured(move))
@@ -143,7 +150,7 @@ class Story:
     def finish(self):
         """Every session must get on once more after the last move; then they are ended."""
         last = time.time()
-        self._wait(lambda: all(session.progressed_after(last) for session in self.sessions), STALL_S)
+        self._wait(lambda: all(session.progressed_after(last) for session in self.sessions))
         self.ended = time.time()
         self._watching.set()
         for session in self.sessions:
@@ -209,9 +216,9 @@ class Story:
             if not self.carried or self.carried[-1][1] != self.uplink:
                 self.carried.append((time.time(), self.uplink))
 
-    def _wait(self, true, patience_s=PATIENCE_S):
+    def _wait(self, true, patience_s=None):
         """Wait until true(), at most patience_s; whether it became so."""
-        deadline = time.monotonic() + patience_s
+        deadline = time.monotonic() + (patience_s or self.patience_s)
         while not true():
             if time.monotonic() > deadline:
                 return False

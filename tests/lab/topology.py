@@ -43,23 +43,25 @@ SYSCTLS = (
     "net.ipv4.conf.all.send_redirects=0",
     "net.ipv4.conf.default.send_redirects=0",
 )
-ENDS = ("laptop", "intranet")
+ENDS = ("laptop", "intranet", "neighbour")
 
 
 class Lab:
     """The namespaces, from enter to exit; what runs in them is ended with them."""
 
+    kind, nodes, accesses = "branch", NODES, ACCESS
+
     def __init__(self, lab_id=None):
         """A new lab, for `with`; or one that stands already, to look at and to do things to."""
         self.id = lab_id or remains.new_id()
         self.folder = remains.folder_of(self.id)
-        self.uplinks = {access.name: AccessNetwork(self, access) for access in ACCESS}
+        self.uplinks = {access.name: AccessNetwork(self, access) for access in self.accesses}
         self.services = []
         self._watchdog = None
 
     def __enter__(self):
         remains.sweep()
-        remains.make_folder(self.id)
+        remains.make_folder(self.id, self.kind)
         self._watchdog = remains.Watchdog(self.id)
         try:
             self._build()
@@ -80,21 +82,25 @@ class Lab:
             self._watchdog = None
 
     def _build(self):
-        for node in NODES:
+        for node in self.nodes:
             run("ip", "netns", "add", self.namespace(node))
-        for node in NODES:
+        for node in self.nodes:
             forward = () if node in ENDS else ("net.ipv4.ip_forward=1",)
             self.run(node, "sysctl", "-qw", *SYSCTLS, *forward)
             self.ip_batch(node, "link set lo up")
-        self.join("laptop", "lan0", f"{LAPTOP}/24", "branch", "lan0", f"{BRANCH_LAN}/24")
         self.join("ha", "wan0", f"{HOME_AGENT}/24", "internet", "ha0", f"{HOME_AGENT_GATEWAY}/24")
         self.join("intranet", "lan0", f"{SERVER}/24", "ha", "lan0", f"{SERVER_GATEWAY}/24")
-        self.ip_batch("laptop", f"route add default via {BRANCH_LAN}")
         self.ip_batch("ha", f"route add default via {HOME_AGENT_GATEWAY}")
         self.ip_batch("intranet", f"route add default via {SERVER_GATEWAY}")
         self.ip_batch("internet", f"address add {TRACKED}/32 dev lo")
+        self._build_lans()
         for uplink in self.uplinks.values():
             uplink.build()
+
+    def _build_lans(self):
+        """What stands behind the branches."""
+        self.join("laptop", "lan0", f"{LAPTOP}/24", "branch", "lan0", f"{BRANCH_LAN}/24")
+        self.ip_batch("laptop", f"route add default via {BRANCH_LAN}")
 
     # -- Commands and processes --------------------------------------------------------------------
 
@@ -126,16 +132,17 @@ class Lab:
     # -- Links -------------------------------------------------------------------------------------
 
     def join(self, node, device, address, other, other_device, other_address):
-        """A veth pair between two nodes, both ends up with their addresses."""
+        """A veth pair between two nodes, both ends up with their addresses; None: without one."""
         ends = ((node, device, address), (other, other_device, other_address))
         run(
             *("ip", "link", "add", device, "netns", self.namespace(node), "type", "veth"),
             *("peer", "name", other_device, "netns", self.namespace(other)),
         )
         for where, name, text in ends:
-            host = int(ipaddress.ip_interface(text).ip)
-            mac = "02:" + ":".join(f"{octet:02x}" for octet in (NODES.index(where), *host.to_bytes(4, "big")))
-            self.ip_batch(where, f"link set {name} address {mac}", f"address add {text} dev {name}")
+            if text is not None:
+                host = ipaddress.ip_interface(text).ip.packed
+                mac = "02:" + ":".join(f"{octet:02x}" for octet in (self.nodes.index(where), *host))
+                self.ip_batch(where, f"link set {name} address {mac}", f"address add {text} dev {name}")
             self.ip_batch(where, f"link set {name} up")
 
     def start_relay(self, control, delay_us, near, far):
