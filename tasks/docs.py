@@ -5,6 +5,7 @@ import sys
 
 from invoke import task
 
+from . import conformance
 from .common import ROOT
 
 sys.path.insert(0, str(ROOT / "firmware"))
@@ -61,12 +62,13 @@ PAGES = {
     "docs/configuration.md": configuration,
     "docs/tunneld.md": lambda: messages("tunneld"),
     "docs/keyd.md": lambda: messages("keyd"),
+    "docs/conformance.md": conformance.page,
 }
 
 
 @task
 def docs(_):
-    """Write docs/configuration.md, docs/tunneld.md and docs/keyd.md from their tables."""
+    """Write the pages in docs/ that are made from tables."""
     for path, make in PAGES.items():
         (ROOT / path).write_text(make())
         print(path)

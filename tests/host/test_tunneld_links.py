@@ -193,6 +193,14 @@ def test_a_quiet_device_says_nothing_of_the_tuns_address(world):
         world.client.set(wire.DropQuiet("lan0"))
 
 
+def test_a_quiet_device_still_answers_for_its_own_address(world):
+    """RFC 5944 4.6: a care-of address of one's own is one's own."""
+    world.client.set(wire.SetQuiet("lan0"))
+    world.put(ARP(op=1, hwsrc=world.node_mac, psrc="10.9.0.7", pdst="10.9.0.1"), "ff:ff:ff:ff:ff:ff")
+    frames, found = world.seen(lambda frame: ARP in frame and frame[ARP].op == 2, 1)
+    assert found and frames[-1][ARP].psrc == "10.9.0.1"
+
+
 def test_neighbours_on_the_home_link_are_reached_there(world):
     world.client.set(
         wire.SetCapture(ip("10.77.0.2"), 32, ""),

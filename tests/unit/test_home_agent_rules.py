@@ -1,7 +1,7 @@
 """What RFC 5944 demands of a home agent beside the stories of test_home_agent, rule by rule."""
 
 from careof.agent import events
-from careof.limits import GRATUITOUS_ARPS
+from careof.limits import GRATUITOUS_ARPS, REFUSALS_PER_S
 from careof.wire import ipv4, link, mip, tunneld, udp
 from careof.wire import mip_extensions as ext
 from careof.wire import router_discovery as discovery
@@ -58,6 +58,21 @@ def test_an_agents_false_authentication_of_a_goodbye_is_refused():
     home.by_agent(through_agent(home))
     home.by_agent(through_agent(home, lifetime_s=0), key="wrong")
     assert home.code() == 132 and home.bound() == ["203.0.113.2"] and security_logs(home)
+
+
+def test_a_false_authenticator_by_a_genuine_agent_is_refused_with_131_each_time():
+    """3.8.2.1 a. The control: of what nobody proved, no more than so many a second are answered."""
+    for by_agent in (True, False):
+        home = Home() if by_agent else Home(peers=())
+        for _ in range(2 * REFUSALS_PER_S):
+            data = through_agent(home)
+            data = data[:-1] + bytes((data[-1] ^ 1,))
+            if by_agent:
+                home.by_agent(data)
+            else:
+                home.datagram(data)
+        assert len(home.sent) == (2 if by_agent else 1) * REFUSALS_PER_S and home.code() == 131
+        assert home.bound() == []
 
 
 def test_who_signs_as_an_agent_that_shares_nothing_is_discarded():

@@ -112,6 +112,17 @@ def test_the_words_of_mistakes():
     ]
 
 
+def test_reserved_spis_are_refused():
+    """RFC 5944 1.6: 0 to 255; of the others each will do."""
+    for spi in ("0", "1", "255", "4294967296"):
+        assert (
+            "expected a number from 256 to 4294967295"
+            in changed("option spi '256'", "option spi '%s'" % spi)[0]
+        )
+    for spi in ("258", "65536", "4294967295"):
+        assert changed("option spi '256'", "option spi '%s'" % spi) == []
+
+
 def test_all_mistakes_are_told_at_once():
     text = BRANCH.replace("'256'", "'255'").replace("'eth1'", "''").replace("10.77.0.2", "224.0.0.1")
     assert len(mistakes(text)) == 3

@@ -73,7 +73,8 @@ class Requests:
 
     def _of_no_peer(self, asked, now_ms):
         """3.8.2.1 d: signed by an agent that shares no association with us. Discarded."""
-        actions = [Count("request_unknown_agent")]
+        name = "request_unknown_agent"
+        actions = [Count(name)] + self._note(asked, name, AGENT_AUTHENTICATION_FAILED, now_ms)
         if self._allowance.take(now_ms):
             text = "%s: signed by an agent that is not known, at %s"
             text = text % (asked.node.text, ipv4.address_text(asked.source))
@@ -99,7 +100,8 @@ class Requests:
         def then(genuine, now_ms):
             if genuine:
                 return self._genuine(asked, now_ms)
-            return self._forged(asked, AUTHENTICATION_FAILED, now_ms)
+            by_peer = type(received.agent_authentication) is mip_extensions.ForeignHomeAuthentication
+            return self._forged(asked, AUTHENTICATION_FAILED, now_ms, by_peer)
 
         received = asked.received
         authenticator = received.authentication.authenticator
@@ -255,10 +257,11 @@ class Requests:
 
     # -- Refusals
 
-    def _forged(self, asked, code, now_ms):
+    def _forged(self, asked, code, now_ms, by_peer=False):
+        """by_peer: it came from an agent that proved itself: that is always answered (3.8.2.1 a)."""
         name = "request_false_authenticator"
         actions = [Count(name)] + self._note(asked, name, code, now_ms)
-        if self._allowance.take(now_ms):
+        if by_peer or self._allowance.take(now_ms):
             source = ipv4.address_text(asked.source)
             text = "%s: false authenticator from %s: %s" % (asked.node.text, source, why_code(code))
             actions.append(Log("warning", "security", text))

@@ -34,6 +34,10 @@ REASONS = {
         "a request without a mobile-home authentication", "give the node an association with this home agent"
     ),
     "request_unknown_spi": Reason("a request with an SPI that its node has no association of", _SPI),
+    "request_unknown_agent": Reason(
+        "a request that an agent signed with which no association is shared",
+        "add a config agent_peer with its address and association, or it is somebody else",
+    ),
     "request_false_authenticator": Reason("a request whose authenticator is false", _KEYS),
     "request_stale": Reason(
         "a genuine request with an identification that does not fit: replayed, or the clocks differ",
