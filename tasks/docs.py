@@ -27,7 +27,13 @@ def configuration():
                 f"| `{option.name}` ({word}) | {option.type.text}{unit} | {default} | {option.help} |"
             )
         parts.append("")
-    for title, name in (("A branch router", "branch"), ("Its home agent", "home_agent")):
+    examples = (
+        ("A branch router", "branch"),
+        ("Its home agent", "home_agent"),
+        ("A branch router that is told the rest", "branch_by_name"),
+        ("Its home agent", "home_agent_by_name"),
+    )
+    for title, name in examples:
         text = (ROOT / "packaging/examples" / name).read_text().rstrip()
         parts.append(f"## {title}\n\n```\n{text}\n```\n")
     return "\n".join(parts).rstrip() + "\n"

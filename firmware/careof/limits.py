@@ -12,6 +12,11 @@ TIMESTAMP_TOLERANCE_MS = 7000  # RFC 5944 5.7.1: the default
 RESYNCHRONISE_AT_ONCE = 3  # replies 133 in a row repaired without waiting: one for the clock, one for a
 # nonce that another request used up, one to spare
 
+# What a reply teaches (RFC 4433, 5177)
+TERMS_REPAIRED_AT_ONCE = 8  # refusals in a row that changed what is asked for: each redirection, and networks
+REDIRECTS_MAX = 4  # home agents that send us on to another one
+REDIRECT_TRIES = 4  # requests that stay without an answer there, until the configured one is asked again
+
 # Retransmission (RFC 5944 3.6.3)
 REQUEST_GAP_MIN_MS = 1000  # never two requests of one association in less
 REQUEST_WORK_MS = 100  # added to twice the round trip, for the other side's work

@@ -19,7 +19,7 @@ from .agent import events
 from .answers import Answers
 from .limits import READ_WORK_MS
 from .system import clock as clocks
-from .system import commands, links, log, loop, memory, options, reading, tunneld
+from .system import commands, links, log, loop, memory, options, reading, resolv, tunneld
 
 EXIT_USE, EXIT_CONFIGURATION, EXIT_MACHINE = 2, 3, 4
 CONFIG, RUN = "/etc/config/careof", "/var/run/careof"
@@ -81,7 +81,7 @@ class Careofd:
 
     def __init__(self, config_path, run_path, keys_path=None):
         """Raises options.ConfigError, MachineError."""
-        self._config_path, self._keys_path = config_path, keys_path
+        self._config_path, self._keys_path, self._run_path = config_path, keys_path, run_path
         self._clock = clocks.Clock()
         read = self._read()
         while not read.work(self._clock):
@@ -320,6 +320,13 @@ class Careofd:
     def _save(self, role, action):
         self._keeper.save(action.name, action.value)
 
+    def _resolv(self, role, action):
+        try:
+            resolv.write(self._run_path, *action)
+        except OSError as e:
+            self.count("resolv_unwritable")
+            self._log.line("error", "resolv", "%s cannot be written: %s" % (action.name, e))
+
     def _settled(self, role, action):
         self._unsettled.discard(role.name)
         if not self._unsettled:
@@ -475,6 +482,7 @@ PERFORM = {
     events.Moved: Careofd._moved,
     events.Answer: Careofd._answered,
     events.Save: Careofd._save,
+    events.Resolv: Careofd._resolv,
     events.Settled: Careofd._settled,
     events.Stop: Careofd._said_goodbye,
 }

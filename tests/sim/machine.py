@@ -25,6 +25,7 @@ class Machine:
         self.counters, self.answers, self.moves, self.log = {}, [], [], []
         self.sent, self.told = [], []  # (ms, uplink's number) of each signal; ms of each word about a link
         self.settled = self.stopped = False
+        self.resolv = None  # the last name servers that were told
         self.clock_error_ms = 0
         self.refuse_with = None  # a home agent that answers every request with this code
         self.role = None
@@ -174,6 +175,9 @@ class Machine:
         else:
             self.saved[action.name] = json.loads(json.dumps(action.value))
 
+    def _resolv(self, action):
+        self.resolv = action[1:]
+
     def _settled(self, action):
         if self.settled:
             raise RuntimeError("settled twice")
@@ -198,6 +202,7 @@ PERFORM = {
     events.Moved: Machine._moved,
     events.Answer: Machine._answer,
     events.Save: Machine._save,
+    events.Resolv: Machine._resolv,
     events.Settled: Machine._settled,
     events.Stop: Machine._stop,
 }

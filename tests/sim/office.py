@@ -21,8 +21,9 @@ from world import Nat, Wire, World
 
 Router = namedtuple(
     "Router",
-    "name home_address home_agent contact lifetime_s encapsulation packet_size simultaneous mobile_network"
-    " agent_association revocation own_traffic uplink association",
+    "name home_address nai home_agent contact lifetime_s encapsulation packet_size simultaneous"
+    " mobile_network network_mode host_configuration agent_association"
+    " revocation own_traffic uplink association",
 )
 UplinkSection = namedtuple(
     "UplinkSection", "name device preference association hysteresis_s attachment movement delivery"
@@ -74,6 +75,7 @@ def router_options(shared=None, names=NAMES, algorithm="hmac-md5", replay="times
     values = {
         "name": "branch",
         "home_address": HOME,
+        "nai": None,
         "home_agent": AGENT,
         "contact": (AGENT, 434),
         "lifetime_s": 600,
@@ -84,6 +86,8 @@ def router_options(shared=None, names=NAMES, algorithm="hmac-md5", replay="times
         "agent_association": None,
         "revocation": True,
         "own_traffic": False,
+        "network_mode": "configured",
+        "host_configuration": False,
         "uplink": names,
         "association": shared,
     }

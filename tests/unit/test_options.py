@@ -152,6 +152,47 @@ POOLED = AGENT.replace("\toption home_address '10.77.0.2'", "\toption nai 'branc
 )
 
 
+ENDS = "\toption home_address '10.77.0.2'\n\toption home_agent '198.51.100.10'\n"
+NAMELESS = BRANCH.replace(ENDS, "\toption nai 'branch@example.net'\n\toption contact '198.51.100.10'\n")
+
+
+def test_a_router_that_knows_its_name_and_a_contact():
+    text = NAMELESS.replace("\tlist mobile_network '10.77.1.0/24'\n", "")
+    [(router, _, _)] = options.routers(read(text))
+    assert (router.home_address, router.home_agent, router.nai) == (None, None, "branch@example.net")
+    assert router.contact == (parse_address("198.51.100.10"), 434)
+    assert router.network_mode == "implicit" and router.host_configuration
+    [(router, _, _)] = options.routers(read(NAMELESS))
+    assert router.network_mode == "configured"
+    [(router, _, _)] = options.routers(read(BRANCH))
+    assert router.network_mode == "configured" and not router.host_configuration
+
+
+def test_what_is_not_configured_must_be_there_to_be_learnt():
+    nai = "\toption nai 'branch@example.net'\n"
+    assert changed(nai, "", NAMELESS) == [
+        "careof:1: config mobile_router 'branch': option 'home_address' is missing: expected it, or a nai to "
+        "get one",
+        "careof:1: config mobile_router 'branch': option 'home_agent' is missing: expected it, or a contact "
+        "and a nai to get one",
+    ]
+    alone = changed("\toption contact '198.51.100.10'\n", "", NAMELESS)
+    assert len(alone) == 1 and "option 'home_agent' is missing" in alone[0]
+    agents = NAMELESS.replace("\toption contact '198.51.100.10'\n", "").replace(
+        "\toption device 'eth1'", "\toption device 'eth1'\n\toption attachment 'agent'"
+    )
+    assert mistakes(agents) == [] and options.routers(read(agents))[0][0].contact is None
+    mode = "\toption network_mode '%s'\n" + nai
+    assert changed(nai, mode % "implicit", NAMELESS) == [
+        "careof:2: option 'network_mode' 'implicit': expected no mobile_network"
+    ]
+    assert changed(nai, mode % "explicit", NAMELESS) == []
+    without = NAMELESS.replace("\tlist mobile_network '10.77.1.0/24'\n", "")
+    assert changed(nai, mode % "explicit", without) == [
+        "careof:2: option 'network_mode' 'explicit': expected a mobile_network"
+    ]
+
+
 def test_a_node_is_known_by_its_address_or_its_name():
     [(agent, [node], _, _, _)] = options.agents(read(POOLED))
     assert (node.home_address, node.nai) == (None, "branch@example.net")
@@ -307,7 +348,7 @@ def test_a_foreign_agent_behind_a_mobile_router_of_the_same_machine():
 
 def test_the_examples_are_accepted():
     folder = __file__.rsplit("/", 1)[0] if "/" in __file__ else "."
-    for name in ("branch", "home_agent"):
+    for name in ("branch", "home_agent", "branch_by_name", "home_agent_by_name"):
         assert options.load(folder + "/../../packaging/examples/" + name)
 
 

@@ -7,6 +7,7 @@ from careof.proto.registration import (
     IDLE,
     LEAVE,
     LINK_CHANGED,
+    NO_WISHES,
     PROVE,
     REFUSALS,
     SENT,
@@ -34,7 +35,7 @@ from careof.proto.replay import NonceSource, TimestampSource
 from careof.wire import mip, mip_extensions
 
 HOME, AGENT, CARE_OF = bytes((10, 77, 0, 2)), bytes((198, 51, 100, 10)), bytes((203, 0, 113, 2))
-TERMS = Terms(HOME, AGENT, 600, True, False, 0)
+TERMS = Terms(HOME, AGENT, 600, True, False, 0, NO_WISHES)
 
 
 def zeros(size):
@@ -124,9 +125,9 @@ def test_flags_and_extensions_say_what_is_asked():
     assert prove.extensions[-1] == mip_extensions.NO_CHANGE and prove.lifetime_s == 600
     leave = Talk().ask(LEAVE).request()
     assert leave.lifetime_s == 0 and leave.extensions == []
-    forced = Talk(Terms(HOME, AGENT, 600, True, True, 0)).ask().request()
+    forced = Talk(Terms(HOME, AGENT, 600, True, True, 0, NO_WISHES)).ask().request()
     assert forced.extensions[0].flags == mip_extensions.UDP_FORCE
-    assert Talk(Terms(HOME, AGENT, 600, False, False, 0)).ask().request().extensions == []
+    assert Talk(Terms(HOME, AGENT, 600, False, False, 0, NO_WISHES)).ask().request().extensions == []
 
 
 def test_a_request_is_repeated_twice_as_late_each_time_until_a_bound():
@@ -152,7 +153,7 @@ def test_each_wait_is_twice_the_one_before_whatever_the_jitter():
 
 
 def test_no_wait_is_longer_than_the_lifetime_that_is_asked_for():
-    terms = Terms(HOME, AGENT, 10, True, False, 0)
+    terms = Terms(HOME, AGENT, 10, True, False, 0, NO_WISHES)
     talk = Talk(terms, random=lambda size: b"\xff" * size).ask().run(100000)
     times = [at_ms for at_ms, _ in talk.sent]
     gaps = [times[n + 1] - times[n] for n in range(len(times) - 1)]
@@ -200,7 +201,7 @@ def test_a_lifetime_that_ends_is_told_whatever_it_was_doing():
 
 
 def test_infinity_never_ends():
-    talk = Talk(Terms(HOME, AGENT, 0xFFFF, True, False, 0)).ask().reply(lifetime_s=0xFFFF)
+    talk = Talk(Terms(HOME, AGENT, 0xFFFF, True, False, 0, NO_WISHES)).ask().reply(lifetime_s=0xFFFF)
     assert talk.registration.bound and talk.registration.expires_ms is None
     assert talk.registration.deadline() is None
 
@@ -225,7 +226,7 @@ def test_udp_and_its_keepalive_are_taken_from_the_reply():
     talk = Talk().ask().reply(extensions=[mip_extensions.UdpTunnelReply(0, False, 0)])
     assert talk.came[0].keepalive_s == KEEPALIVE_S
     assert not Talk().ask().reply(extensions=[mip_extensions.UdpTunnelReply(64, False, 0)]).came[0].udp
-    unasked = Talk(Terms(HOME, AGENT, 600, False, False, 0)).ask()
+    unasked = Talk(Terms(HOME, AGENT, 600, False, False, 0, NO_WISHES)).ask()
     assert not unasked.reply(extensions=[mip_extensions.UdpTunnelReply(0, False, 30)]).came[0].udp
 
 

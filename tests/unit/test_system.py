@@ -4,7 +4,7 @@ import json
 import os
 
 import scratch
-from careof.system import clock, log, loop, sockets, store
+from careof.system import clock, log, loop, resolv, sockets, store
 from fakes import FakeClock
 
 FOLDER = scratch.path("store")
@@ -51,6 +51,20 @@ def test_a_write_that_power_loss_ended_leaves_the_old_value():
     one.save("a", "old")
     write("a" + store.SUFFIX + store.TEMPORARY, '"ne')
     assert one.restore() == ([("a", "old")], [])
+
+
+def test_name_servers_are_a_file_for_resolvers_as_long_as_there_are_any():
+    fresh_store()
+    path = resolv.path_of(FOLDER, "branch")
+    resolv.write(FOLDER, "branch", (), None)  # nothing to forget
+    resolv.write(FOLDER, "branch", (bytes((10, 1, 0, 53)), bytes((10, 1, 1, 53))), "example.net")
+    with open(path) as file:
+        assert file.read() == "nameserver 10.1.0.53\nnameserver 10.1.1.53\nsearch example.net\n"
+    resolv.write(FOLDER, "branch", (bytes((10, 1, 0, 53)),), None)
+    with open(path) as file:
+        assert file.read() == "nameserver 10.1.0.53\n"
+    resolv.write(FOLDER, "branch", (), "example.net")
+    assert os.listdir(FOLDER) == []
 
 
 def test_what_cannot_be_read_is_named_and_left_out():

@@ -81,5 +81,7 @@ Moved = namedtuple("Moved", "role from_uplink to_uplink why")  # for status, hoo
 Answer = namedtuple("Answer", "command value")  # the JSON value that answers a Command
 # Keep this plain JSON value over a restart (tmp + rename, off the hot path); None forgets the name.
 Save = namedtuple("Save", "name value")
+# Name servers that a router learnt, for other programs; no servers: forget them
+Resolv = namedtuple("Resolv", "name servers suffix")
 Settled = namedtuple("Settled", "")  # all that should be held has been; said once
 Stop = namedtuple("Stop", "")  # the role has said goodbye; careofd may end

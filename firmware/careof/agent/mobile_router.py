@@ -33,6 +33,8 @@ from .questions import ROUTERS_FIRST_TOKEN, Questions
 from .refusals import Refusals
 from .router_change import reconfigure
 from .router_commands import COMMANDS
+from .router_identity import Identity
+from .router_learning import heard, publish
 from .router_moves import Moves
 from .router_outcomes import OUTCOMES
 from .router_paths import RouterPaths
@@ -52,19 +54,20 @@ class MobileRouter:
     """One mobile router: see agent.events for how it is driven."""
 
     def __init__(self, options, random, first_number=1):
-        self.router = options.router
+        self.router = Identity(options.router)
         self._random = random
-        self.name = "mobile_router-" + self.router.name
+        self.name = "mobile_router-" + options.router.name
         self.uplinks = []
         self.refusals = Refusals()
         self.tables = RouterTables(self)
         self.paths = RouterPaths(self.router)
-        self.requests = Requests(options, random, self._came_of_request)
+        self.requests = Requests(self.router, random, self._reply_heard, self._came_of_request)
         self.moves = Moves(self)
         self.tunneld_is_up = False
         self.state = RouterState(self)
         self.options = options
         self.unix_offset_ms = 0
+        self.words = {}  # who -> what they said to the user last (RFC 4917)
         self.watch = Watch(self, random)
         self.questions = Questions(ROUTERS_FIRST_TOKEN)
         self.visiting = self.requests.visiting = Visiting(self)
@@ -128,8 +131,8 @@ class MobileRouter:
             self._next_number += 1
 
     def take_options(self, options):
-        self.options, self.router = options, options.router
-        self.paths.router = self.requests.router = self.watch.probes.router = options.router
+        self.options = options
+        self.router.take(options.router)
 
     def uplink_numbered(self, number):
         for uplink in self.uplinks:
@@ -201,7 +204,8 @@ class MobileRouter:
         if urgent and rested and not uplink.registration.sent_since(self._link_changed_ms):
             how, uplink.hurried_ms = LINK_CHANGED, now_ms
         actions = []
-        if uplink.udp is not None or uplink.agent is not None:  # the kind is known: what follows finds it
+        known = uplink.udp is not None or (uplink.agent is not None and self.router.home_address is not None)
+        if known:  # the kind of tunnel: what follows finds it
             uplink.leaves_ms = None
             actions += self.paths.path_is_wanted(uplink)
         kind, care_of = uplink.asks()
@@ -234,6 +238,9 @@ class MobileRouter:
     def _verified(self, event, now_ms):
         asked = self.questions if event.token >= ROUTERS_FIRST_TOKEN else self.requests
         return asked.verified(event, now_ms)
+
+    def _reply_heard(self, uplink, reply, now_ms):
+        return heard(self, uplink, reply, now_ms)
 
     def _came_of_request(self, uplink, result, now_ms):
         self.state.touched()
@@ -305,7 +312,7 @@ class MobileRouter:
     def _start(self, event, now_ms):
         self._started = True
         self._settle_ms = now_ms + SETTLE_MAX_MS
-        actions = self.state.restore(now_ms) + self.paths.ground(self.uplinks)
+        actions = self.state.restore(now_ms) + publish(self) + self.paths.ground(self.uplinks)
         for uplink in self.uplinks:
             if uplink.registration.bound:
                 actions += self.paths.link(uplink) if uplink.discovery is not None else []
@@ -378,6 +385,10 @@ class MobileRouter:
         return [Settled()]
 
     # -- Commands
+
+    def is_leaving(self):
+        """Was it asked to stop?"""
+        return self._goodbye_ms is not None
 
     def _commanded(self, event, now_ms):
         rule = COMMANDS.get(event.name)

@@ -152,6 +152,26 @@ REASONS = {
         "give the home agent a mobile_node with this home_address and the same `spi`",
     ),
     "reply_false_authenticator": Reason("a reply with a false authenticator", _KEYS),
+    "reply_unknown_critical": Reason(
+        "an authentic reply with a critical extension that is not known: taken for a refusal",
+        "the home agent is of another make and insists on what careof does not know: ask who runs it",
+    ),
+    "reply_without_address": Reason(
+        "a grant without the home address or home agent that was asked for: taken for a refusal",
+        "give the home agent an address_pool, or this router a home_address and a home_agent",
+    ),
+    "learnt": Reason("a reply said a home address, home agent, networks or the like that are new", _NONE),
+    "redirect_failed": Reason(
+        "the home agent that we were sent to sends us back, or does not answer",
+        "look at `redirect` of the home agents",
+    ),
+    "no_contact": Reason(
+        "a request by an uplink with an address of its own, and nobody to send it to",
+        "set `contact` or `home_agent`, or attach that uplink by agents alone",
+    ),
+    "resolv_unwritable": Reason(
+        "the name servers that were learnt cannot be written to the run folder", "make room there"
+    ),
     "reply_too_many": Reason(
         "a reply while too many wait for the key provider", "if it comes often, somebody floods port 434"
     ),

@@ -6,6 +6,8 @@ or the contact changed: then the bindings are not ours any more.
 """
 
 from .events import Log
+from .router_identity import CONFIGURED, kept_for
+from .router_learning import publish
 
 CHANGED = "configuration changed"
 
@@ -17,11 +19,7 @@ def reconfigure(role, options, now_ms):
         return []
     was, router = before.router, options.router
     role.take_options(options)
-    another = (was.home_address, was.home_agent, was.contact) != (
-        router.home_address,
-        router.home_agent,
-        router.contact,
-    )
+    another = kept_for(was) != kept_for(router)
     actions = [Log("notice", "configuration", "%s: taken over" % role.name)]
     actions += _uplinks(role, options, another, now_ms)
     actions += role.paths.ground(role.uplinks)
@@ -29,13 +27,18 @@ def reconfigure(role, options, now_ms):
         if role.paths.holds_path(uplink):
             actions += role.paths.path_is_wanted(uplink)
     carrying = role.moves.carrying
-    if was.mobile_network != router.mobile_network:
+    networks = (was.mobile_network, was.network_mode) != (router.mobile_network, router.network_mode)
+    if another or networks:
         paths = role.paths
         actions += paths.carry_by_none() if carrying is None else paths.carry_by(carrying, now_ms)
-    asked_before = (was.lifetime_s, was.encapsulation)
-    if carrying is not None and asked_before != (router.lifetime_s, router.encapsulation):
+    asks_otherwise = networks and router.network_mode != CONFIGURED
+    if carrying is not None and (asks_otherwise or _asked_for(was) != _asked_for(router)):
         actions += role.ask_to_bind(carrying, False, False, now_ms)
-    return actions
+    return actions + publish(role)
+
+
+def _asked_for(router):
+    return router.lifetime_s, router.encapsulation, router.host_configuration
 
 
 def _uplinks(role, options, another, now_ms):

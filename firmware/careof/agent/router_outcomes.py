@@ -1,11 +1,14 @@
 """What comes of a mobile router's requests: granted, refused, not answered; or a lifetime that is over."""
 
+from ..limits import REDIRECT_TRIES
 from ..proto import liveness, registration
 from ..proto.kinds import NAMES
 from ..proto.registration import LEAVE, PROVE
 from ..wire import ipv4, mip_codes
 from .events import REFUSED, Changed, Log
 from .reasons import why_code
+from .router_identity import REDIRECTED
+from .router_learning import turn_back
 
 LIFETIME_OVER = "lifetime over"
 
@@ -30,6 +33,9 @@ def _granted(role, uplink, result, now_ms):
         actions += role.moves.has_the_only_binding(uplink, now_ms)
     if uplink is role.moves.carrying:
         actions += role.paths.carry_by(uplink, now_ms) + role.visiting.moved_to(uplink)
+    if uplink.asks_again:
+        uplink.asks_again = False
+        actions += role.ask_to_bind(uplink, uplink.registration.ask.simultaneous, False, now_ms)
     if not renewed or uplink.unheard or uplink.liveness.state != liveness.QUIET:
         uplink.unheard = False
         actions += role.watch.ask(uplink, now_ms)
@@ -59,6 +65,8 @@ def _refused(role, uplink, result, now_ms):
     if uplink.message is not None:
         text += '; it says "%s"' % uplink.message
     actions = told + [Log(level, "registration", text)]
+    if result.code == REDIRECTED:
+        actions += turn_back(role, False, now_ms)
     if result.code == 140 and result.kind == PROVE:
         uplink.answered(now_ms)  # it knows no proof, but to say so is one
     if result.code != 133:
@@ -80,6 +88,8 @@ def _unanswered(role, uplink, result, now_ms):
     if result.gave_up:
         uplink.failed(now_ms)
         actions.append(Changed("registrations", uplink.name))
+    if result.tries >= REDIRECT_TRIES:
+        actions += turn_back(role, True, now_ms)
     if result.tries > 1:
         actions += role.moves.refused(uplink, now_ms)
     actions += role.watch.ask(uplink, now_ms)

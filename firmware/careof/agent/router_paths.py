@@ -43,8 +43,7 @@ class RouterPaths:
     def ground(self, uplinks):
         """The router's own: TUN, capture, spares, probes. Say it again when options or links changed."""
         router = self.router
-        networks = tuple(router.mobile_network)
-        spares = set(networks)
+        spares = set(router.mobile_network + router.closed_networks)
         for uplink in uplinks:
             if uplink.usable() and uplink.address is not None:
                 link = (ipv4.masked(uplink.address, uplink.prefix_length), uplink.prefix_length)
@@ -52,12 +51,12 @@ class RouterPaths:
                     spares.add(link)
         on_links = self._home_links(uplinks)
         spares.update([row[:2] for row in on_links])
-        holds = [Hold(("tun",), tunneld.SetTun(router.home_address, router.packet_size))]
+        holds = [Hold(("tun",), tunneld.SetTun(router.home_address or bytes(4), router.packet_size))]
         for identifier in (PROBE_IDENTIFIER, KEEPALIVE_IDENTIFIER):
             holds.append(Hold(("probe", identifier), tunneld.SetProbe(identifier)))
         for prefix in sorted(spares):
             holds.append(Hold(("spare",) + prefix, tunneld.SetSpare(prefix[0], prefix[1])))
-        for prefix in self._own_prefixes():
+        for prefix in self._own_prefixes() + router.closed_networks:
             holds.append(hold_capture(prefix))
         for row in on_links:
             holds.append(Hold(("on_link",) + row, tunneld.SetOnLink(*row)))
@@ -84,6 +83,8 @@ class RouterPaths:
         address = uplink.address
         if agent is not None:
             address = self.router.home_address
+            if address is None:
+                return []  # requests go as frames; there is nothing to send from yet
             neighbour = tunneld.SetNeighbour(uplink.device, agent.address, agent.link_address)
             if not uplink.at_home():  # there the home agent is asked for as anybody is
                 actions += self._hold(Hold(("neighbour", uplink.device, agent.address), neighbour))
@@ -133,7 +134,7 @@ class RouterPaths:
     def path_is_wanted(self, uplink):
         """The uplink has a binding, or will have one in a moment: its tunnel may carry."""
         number, router = uplink.number, self.router
-        address, port = router.contact
+        address, port = router.contact or (bytes(4), 0)
         patience_ms = uplink.round_trip.patience_ms()
         if uplink.agent is not None:
             patience_ms = 0  # what comes back comes by the kernel: tunneld would wait in vain
@@ -178,8 +179,13 @@ class RouterPaths:
         return self._carry(gate, tunneld.FOREVER_S, (), False)
 
     def _carry(self, gate, valid_s, paths, again):
-        """A default route for each of our prefixes: what other roles' tunnels serve is not ours to carry."""
+        """A default route for each of our prefixes: what other roles' tunnels serve is not ours to carry.
+
+        A network that the home agent does not grant goes nowhere: least of all out by an uplink as it is.
+        """
         routes = [hold_route(ANYWHERE, gate, valid_s, paths, prefix) for prefix in self._own_prefixes()]
+        for prefix in self.router.closed_networks:
+            routes.append(hold_route(ANYWHERE, tunneld.GATE_CLOSED, tunneld.FOREVER_S, (), prefix))
         wanted, actions = [route.key for route in routes], []
         for route in routes:
             if again or self._held.get(route.key) != route.message:
@@ -196,7 +202,8 @@ class RouterPaths:
     # -- What was said before
 
     def _own_prefixes(self):
-        return ((self.router.home_address, 32),) + tuple(self.router.mobile_network)
+        home_address = self.router.home_address
+        return (() if home_address is None else ((home_address, 32),)) + self.router.mobile_network
 
     def _path_differs(self, path):
         """Setting a path again makes tunneld forget since when it waits: not for a few milliseconds."""

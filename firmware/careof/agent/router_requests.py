@@ -12,26 +12,23 @@ everything else is counted under a name and has no effect.
 from ..crypt import ALGORITHMS
 from ..limits import PENDING_MAX, QUESTION_FORGOTTEN_MS
 from ..proto import registration
-from ..proto.registration import Registration, Terms, Turn
+from ..proto.hosting import words
+from ..proto.registration import Registration, Turn
 from ..proto.replay import SOURCES
 from ..proto.revocation import Stamps
 from ..proto.visiting import is_unicast
 from ..wire import ipv4, mip, mip_codes, mip_extensions
-from ..wire.reader import Malformed, printable
+from ..wire.reader import Malformed
 from .events import REFUSED, Authenticate, Count, Log, Send, Verify
 from .questions import ROUTERS_FIRST_TOKEN
 from .reasons import why
 from .router_revocation import support
 
-FLAGS = {"minimal": mip.FLAG_M, "gre": mip.FLAG_G}  # what an option's value asks for
-
-
-def terms_of(router):
-    """What the home agent is asked for. To one that is reached by another address, only UDP gets through."""
-    forced = router.encapsulation == "udp" or router.contact[0] != router.home_agent
-    udp = router.encapsulation != "ipip" or forced
-    flags = FLAGS.get(router.encapsulation, 0)
-    return Terms(router.home_address, router.home_agent, router.lifetime_s, udp, forced, flags)
+UNSPECIFIED = 128  # a home agent's refusal without a reason
+UNFIT = {
+    "reply_unknown_critical": "with a critical extension that is not known",
+    "reply_without_address": "that grants without the addresses that were asked for",
+}
 
 
 # Of awaited replies only: whoever does not know what is awaited fills no log (RFC 5944 3.6.2.1).
@@ -48,10 +45,15 @@ class Association:
 
 
 class Requests:
-    """All registrations of one router. outcome(uplink, what, now_ms) -> actions is told what came of them."""
+    """All registrations of one router, an Identity.
 
-    def __init__(self, options, random, outcome):
-        self.router = options.router
+    hear(uplink, reply, now_ms) -> actions is told what was replied, genuinely, and then
+    outcome(uplink, what, now_ms) -> actions what came of it.
+    """
+
+    def __init__(self, router, random, hear, outcome):
+        self.router = router
+        self._hear = hear
         self.associations = {}  # name -> Association
         self._random = random
         self._outcome = outcome
@@ -79,7 +81,7 @@ class Requests:
     def add(self, uplink, section, sections):
         """Give an uplink its registration."""
         uplink.association = self.association_of(section, sections)
-        uplink.registration = Registration(terms_of(self.router), uplink.association.turn, self._random)
+        uplink.registration = Registration(self.router.terms(), uplink.association.turn, self._random)
         self._offer_revocation(uplink)
 
     def still_has(self, uplink, section, sections):
@@ -89,8 +91,10 @@ class Requests:
         return fresh.name == own.name and not differs(own, fresh)
 
     def new_terms(self, uplink):
-        """Ask for what the options say now, from the next request on."""
-        uplink.registration.new_terms(terms_of(self.router))
+        """Ask for what is known now, from the next request on."""
+        uplink.registration.new_terms(self.router.terms())
+        if uplink.discovery is not None:
+            uplink.discovery.home_agent = self.router.home_agent
         self._offer_revocation(uplink)
 
     def _offer_revocation(self, uplink):
@@ -128,6 +132,8 @@ class Requests:
             actions.append(Count("request_to_any_home_agent"))
         if uplink.agent is not None:
             return actions + self.visiting.transmit(uplink, data, now_ms)
+        if self.router.contact is None:
+            return actions + [Count("no_contact")]  # only foreign agents know a home agent
         address, port = self.router.contact
         return actions + [Send(uplink.number, address, port, data)]
 
@@ -148,7 +154,7 @@ class Requests:
             return self.dropped("reply_malformed", uplink, event, now_ms, str(e))
         if isinstance(received.message, mip.Revocation):
             return self.revocations.arrived(uplink, received, event, now_ms)
-        return received_counts(received, event.data, self.router.home_address) + self.reply_came(
+        return received_counts(received, event.data, self.router) + self.reply_came(
             uplink, received, event, now_ms
         )
 
@@ -157,7 +163,7 @@ class Requests:
         reply, proof = received.message, received.authentication
         if not isinstance(reply, mip.RegistrationReply):
             return self.dropped("not_our_reply", uplink, event, now_ms)
-        if reply.home_address != self.router.home_address:
+        if not self.router.is_ours(reply):
             return self.dropped("reply_for_another", uplink, event, now_ms)
         if not uplink.registration.awaits(reply.identification):
             return self.dropped("reply_not_awaited", uplink, event, now_ms, "", reply)
@@ -183,7 +189,21 @@ class Requests:
         if not uplink.registration.awaits(reply.identification):
             return [Count("reply_not_awaited")]  # the same reply twice, and the other copy was first
         uplink.message = message_in(reply.extensions)
-        return [Count("reply_%d" % reply.code)] + self.tell(uplink, registration.Replied(reply), now_ms)
+        actions = [Count("reply_%d" % reply.code)]
+        unfit = self._unfit(reply)
+        if unfit is not None:
+            text = "%s: a reply %s: taken for a refusal" % (uplink.name, UNFIT[unfit])
+            actions += [Count(unfit), Log("warning", "registration", text)]
+            reply = mip.RegistrationReply(UNSPECIFIED, *reply[1:])
+        else:
+            actions += self._hear(uplink, reply, now_ms)
+        return actions + self.tell(uplink, registration.Replied(reply), now_ms)
+
+    def _unfit(self, reply):
+        """Why an authenticated reply is no good to us, by the name that it is counted under; or None."""
+        if mip_extensions.find(reply.extensions, mip_extensions.CriticalVendor) is not None:
+            return "reply_unknown_critical"  # RFC 3115 2.3: it says more than we understand
+        return "reply_without_address" if self.router.lacks(reply) else None
 
     def forget(self, uplink):
         """The uplink is not configured any more."""
@@ -212,19 +232,19 @@ class Requests:
         return [Count(name), Log(level, tag, text), REFUSED]
 
 
-def received_counts(received, data, home_address):
+def received_counts(received, data, router):
     """What a reply counts for that is for this router, whatever comes of it."""
     reply = received.message
-    if not isinstance(reply, mip.RegistrationReply) or reply.home_address != home_address:
+    if not isinstance(reply, mip.RegistrationReply) or not router.is_ours(reply):
         return []
     counts = [Count("reply_received" if reply.lifetime_s else "reply_received_deregistered")]
     return counts + ([Count("reply_unknown_extension")] if mip.skips(data) else [])
 
 
 def message_in(extensions):
-    """The words for the user among some extensions, as printable text, or None (RFC 4917)."""
+    """The words for the user among some extensions, as text, or None (RFC 4917)."""
     found = mip_extensions.find(extensions, mip_extensions.MessageString)
-    return None if found is None else printable(found.text)
+    return None if found is None else words(found.text)
 
 
 def differs(one, other):

@@ -1,15 +1,17 @@
 """What a mobile router keeps over a restart of careofd, so that nothing that forwards is touched by it.
 
-One value: for whom it is (home address, home agent, contact: bindings with another one mean nothing), each
-association's identification source, and each uplink's number with its binding. Expiries are kept by the
-wall clock, the only one that survives. After the restart the same objects are held under the same numbers,
-the route is said again, and a probe shows whether it is all still true.
+One value: for whom it is (home address, home agent, contact and name as they are configured: bindings with
+another one mean nothing), what was learnt of them, each association's identification source, and each
+uplink's number with its binding. Expiries are kept by the wall clock, the only one that survives. After the
+restart the same objects are held under the same numbers, the route is said again, and a probe shows whether
+it is all still true.
 """
 
 from ..proto.discovery import restored
 from ..proto.liveness import Liveness
 from ..wire import ipv4
 from .events import Count, Log, Save
+from .router_identity import kept_for
 
 
 class RouterState:
@@ -37,9 +39,10 @@ class RouterState:
         return [Save(self._name, self._value(now_ms))]
 
     def _identity(self):
-        router = self._role.router
-        ends = (router.home_address, router.home_agent, router.contact[0])
-        return [ipv4.address_text(end) for end in ends] + [router.contact[1]]
+        home_address, home_agent, contact, nai = kept_for(self._role.router.configured)
+        ends = (home_address, home_agent, contact and contact[0])
+        texts = [None if end is None else ipv4.address_text(end) for end in ends]
+        return texts + [contact and contact[1], nai]
 
     def _value(self, now_ms):
         role = self._role
@@ -49,6 +52,7 @@ class RouterState:
             sources.append([name, turn.spi, replay, turn.source.saved(role.unix_offset_ms)])
         return {
             "for": self._identity(),
+            "learnt": role.router.saved(),
             "sources": sources,
             "uplinks": [[u.name, u.device, u.number, self._binding(u)] for u in role.uplinks],
             "carrying": role.moves.carrying.name if role.moves.carrying else None,
@@ -84,6 +88,9 @@ class RouterState:
         try:
             if value["for"] != self._identity():
                 return [Log("notice", "state", "kept for another home agent: not used")]
+            self._role.router.restore(value["learnt"])
+            for uplink in self._role.uplinks:
+                self._role.requests.new_terms(uplink)
             self._restore_sources(value["sources"])
             self._restore_uplinks(value["uplinks"], value["carrying"], now_ms)
         except (KeyError, TypeError, ValueError, AttributeError, IndexError) as e:

@@ -17,9 +17,9 @@ class RouterTables:
         router = role.router
         names = {registration_kind(u) for u in role.uplinks}
         facts = {
-            "address": ipv4.address_text(router.home_address),
-            "home_address": ipv4.address_text(router.home_address),
-            "home_agent": ipv4.address_text(router.home_agent),
+            "address": _text(router.home_address),
+            "home_address": _text(router.home_address),
+            "home_agent": _text(router.home_agent),
             "encapsulations": sorted(names | {"ipip"}) + ([] if router.encapsulation == "ipip" else ["udp"]),
             "state": self._state(),
             "waiting": len(role.questions),
@@ -78,7 +78,7 @@ class RouterTables:
             row = {"code": None, "name": "-", "means": uplink.refusal[1], "change": ""}
         elif registration.last_code is not None or uplink.refusal is not None:
             row = explain("", registration.last_code if uplink.refusal is None else uplink.refusal[0])
-        row["uplink"], row["who"] = uplink.name, ipv4.address_text(self._role.router.home_address)
+        row["uplink"], row["who"] = uplink.name, self._role.router.text()
         row["state"] = self._state_of(uplink)
         row["message"] = uplink.message
         row["lifetime_left_s"] = None
@@ -105,7 +105,8 @@ class RouterTables:
         request = registration.request
         if request is None:
             return None
-        to = self._role.router.contact[0] if uplink.agent is None else uplink.agent.address
+        contact = self._role.router.contact or (bytes(4), 0)
+        to = contact[0] if uplink.agent is None else uplink.agent.address
         sent_ms = registration.transmitted_ms
         accepted = bool(registration.bound)
         left_s = 0
@@ -135,7 +136,7 @@ class RouterTables:
 
     def _associations(self, now_ms):
         role = self._role
-        peer = ipv4.address_text(role.router.home_agent)
+        peer = _text(role.router.home_agent)
         rows = [
             association_row(peer, association.section) for association in role.requests.associations.values()
         ]
@@ -149,6 +150,8 @@ class RouterTables:
 
     def _home_agents(self, now_ms):
         role = self._role
+        if role.router.home_agent is None:
+            return []
         return [
             {
                 "home_agent": ipv4.address_text(role.router.home_agent),
@@ -183,7 +186,17 @@ class RouterTables:
         }
 
     def _agents(self, now_ms):
-        return [peer_row(self._role.router.home_agent, "home agent", None)] + self._heard(now_ms)
+        router = self._role.router
+        if router.home_agent is None:
+            return self._heard(now_ms)
+        row = peer_row(router.home_agent, "home agent", None)
+        row["how"] = "configured" if router.configured.home_agent == router.home_agent else "learnt"
+        return [row] + self._heard(now_ms)
+
+
+def _text(address):
+    """What is not learnt yet is 0.0.0.0, as in a request and in a MIB."""
+    return ipv4.address_text(address or bytes(4))
 
 
 WHOLE = {

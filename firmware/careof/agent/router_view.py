@@ -1,24 +1,48 @@
 """What status shows of a mobile router: plain JSON values, made when somebody asks."""
 
+from ..proto.hosting import shown
 from ..proto.kinds import NAMES
 from ..wire import ipv4
+from .router_identity import CONFIGURED
 
 
 def snapshot(role, now_ms):
     """One router; `careof status` prints the list as a table, its columns in this order."""
     router, carrying = role.router, role.moves.carrying
-    address, port = router.contact
     return {
         "name": role.name,
-        "home_address": ipv4.address_text(router.home_address),
-        "home_agent": ipv4.address_text(router.home_agent),
-        "contact": "%s:%d" % (ipv4.address_text(address), port),
+        "nai": router.nai,
+        "home_address": _text(router.home_address),
+        "home_agent": _text(router.home_agent),
+        "contact": None
+        if router.contact is None
+        else "%s:%d" % (_text(router.contact[0]), router.contact[1]),
+        "host": shown(router.host) or None,
+        "messages": role.words or None,
         "state": role.moves.state(),
         "carrying": carrying.name if carrying else None,
         "chosen": role.moves.chosen.name if role.moves.chosen else None,
+        "networks": _networks(router),
         "uplinks": [_uplink(uplink, role, now_ms) for uplink in role.uplinks],
         "last_refusal": role.refusals.last_row(now_ms),
     }
+
+
+def _networks(router):
+    """Each prefix, and what the home agent says of it: nothing, where both ends are configured alike."""
+    configured = router.network_mode == CONFIGURED
+    return [
+        {
+            "network": ipv4.prefix_text(prefix),
+            "routed": prefix in router.mobile_network,
+            "home_agent": "configured" if configured else router.network_state(prefix),
+        }
+        for prefix in router.mobile_network + router.closed_networks
+    ]
+
+
+def _text(address):
+    return None if address is None else ipv4.address_text(address)
 
 
 def _uplink(uplink, role, now_ms):

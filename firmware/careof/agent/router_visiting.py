@@ -15,13 +15,16 @@ address (4.6): agents are reached at the link-layer address that their advertise
 from ..crypt import ALGORITHMS
 from ..limits import AGENT_TRIES, GRATUITOUS_ARPS, GRATUITOUS_GAP_MS, MIP_PORT
 from ..proto import registration
+from ..proto.hosting import said
 from ..wire import ipv4, link, mip, mip_codes, mip_extensions, udp
 from ..wire import router_discovery as discovery
 from ..wire.link import ETHERTYPE_ARP, ETHERTYPE_IPV4
+from ..wire.mip_extensions import MESSAGE_FROM_FOREIGN_AGENT
 from ..wire.reader import Malformed
 from . import events
 from .events import REFUSED, Changed, Count, Log, SendFrame
 from .reasons import why
+from .router_learning import says
 from .router_requests import message_in, received_counts
 
 TTL = 255  # RFC 3024 4.1.1
@@ -132,7 +135,7 @@ class Visiting:
     def _solicit(self, uplink, now_ms):
         if uplink.link_address is None or not uplink.discovery.solicits(now_ms):
             return []
-        source = self._role.router.home_address
+        source = self._role.router.home_address or bytes(4)
         packet = discovery.pack_packet(source, discovery.MOBILE_AGENTS, discovery.Solicitation())
         return [SendFrame(uplink.number, SOLICITED, ETHERTYPE_IPV4, packet), Count("solicited")]
 
@@ -184,7 +187,7 @@ class Visiting:
 
     def _send(self, uplink, data):
         home, agent = self._role.router.home_address, uplink.agent
-        datagram = udp.Datagram(home, MIP_PORT, agent.address, MIP_PORT, TTL, data)
+        datagram = udp.Datagram(home or bytes(4), MIP_PORT, agent.address, MIP_PORT, TTL, data)
         return [SendFrame(uplink.number, agent.link_address, ETHERTYPE_IPV4, udp.pack_packet(datagram))]
 
     # -- Replies
@@ -198,14 +201,14 @@ class Visiting:
         except Malformed as e:
             counts = role.requests.dropped("reply_malformed", uplink, datagram, now_ms, str(e))
             return [Count("link_malformed")] + counts
-        counts = received_counts(received, datagram.data, role.router.home_address)
+        counts = received_counts(received, datagram.data, role.router)
         return counts + self._reply_came(uplink, agent, received, datagram, now_ms)
 
     def _reply_came(self, uplink, agent, received, datagram, now_ms):
         role, reply = self._role, received.message
         if type(reply) is not mip.RegistrationReply:
             return role.requests.dropped("not_our_reply", uplink, datagram, now_ms)
-        if reply.home_address != role.router.home_address:
+        if not role.router.is_ours(reply):
             return role.requests.dropped("reply_for_another", uplink, datagram, now_ms)
         if not uplink.registration.awaits(reply.identification):
             return role.requests.dropped("reply_not_awaited", uplink, datagram, now_ms, "", reply)
@@ -233,6 +236,11 @@ class Visiting:
             agent.challenge = challenge.value
         if uplink.agent is not agent:
             return []
+        actions = says(self._role, "foreign agent", said(received.unprotected, MESSAGE_FROM_FOREIGN_AGENT))
+        return actions + self._judged(uplink, agent, received, datagram, now_ms)
+
+    def _judged(self, uplink, agent, received, datagram, now_ms):
+        """Is it the home agent's word, or the foreign agent's own?"""
         error = mip_extensions.find(received.unprotected, mip_extensions.AgentError)
         if received.authentication is None:
             code = received.message.code

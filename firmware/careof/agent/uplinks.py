@@ -43,7 +43,7 @@ class Uplink:
             from ..proto.discovery import Discovery
 
             self.discovery = Discovery(section.movement == "eager", router.home_agent, random)
-        self.home_address = router.home_address
+        self._router = router  # what it is at home (agent.router_identity)
         self.encapsulating = section.delivery == "encapsulating"
         self.agent = (
             None  # the agent (proto.discovery.Heard) that it is attached by: a foreign one, or our own
@@ -68,6 +68,7 @@ class Uplink:
         self.unheard = False  # does the home agent send nothing by it for now, as we know?
         self.leaves_ms = None  # when its path, which nothing is bound to any more, is dropped
         self.hurried_ms = None  # when it was last asked at once because a link changed
+        self.asks_again = False  # what was granted taught that more has to be asked for
         self.retry_ms = None  # tunneld refused to open it: when to try again
         self._proof_ms = None  # of the last reply
         self._proven_since_ms = None
@@ -91,7 +92,7 @@ class Uplink:
     def asks(self):
         """(what its requests ask for to carry, the care-of address that they name)"""
         if self.at_home():
-            return HOME, self.home_address
+            return HOME, self._router.home_address
         return BIND, self.agent.care_of[0] if self.agent is not None else self.address
 
     def offered(self):
@@ -106,6 +107,8 @@ class Uplink:
         current = self.discovery.current if self.discovery is not None and self.carrier else None
         if current is not None and self.attachment == AUTO and self.has_own() and not current.is_home:
             current = current if self.discovery.wants_registration() else None
+        if current is not None and current.is_home and self._router.home_address is None:
+            current = None  # nobody is at home who has no address there
         self.agent = current
 
     def bound(self):

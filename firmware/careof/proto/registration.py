@@ -37,10 +37,14 @@ from ..limits import (
     REQUEST_JITTER,
     REQUEST_WORK_MS,
     RESYNCHRONISE_AT_ONCE,
+    TERMS_REPAIRED_AT_ONCE,
 )
 from ..wire import mip, mip_extensions
 from .encapsulation import Encapsulation
 
+HOST_REQUEST = mip_extensions.host_configuration(
+    mip_extensions.HOST_REQUEST, b"\x00\x00"
+)  # RFC 4332 3.1: all
 BIND, PROVE, LEAVE, HOME = "bind", "prove", "leave", "home"
 CALM, URGENT, LINK_CHANGED = 0, 1, 2
 TRIES = {BIND: None, PROVE: 2, LEAVE: 3, HOME: None}  # requests sent before giving up; None: until withdrawn
@@ -73,7 +77,7 @@ IDLE, WAITING, SIGNING, SENT = "idle", "waiting", "signing", "sent"
 Refusal = namedtuple("Refusal", "wait_s repair")
 REFUSALS = {
     128: Refusal(30, None),  # reason unspecified
-    129: Refusal(60, None),  # administratively prohibited: an administrator may change it
+    129: Refusal(60, "terms"),  # administratively prohibited: an administrator may change it
     130: Refusal(10, None),  # insufficient resources: bindings of others run out
     131: Refusal(60, None),  # we failed authentication: the keys differ
     132: Refusal(60, None),
@@ -98,12 +102,19 @@ REFUSALS = {
     139: Refusal(300, "encapsulation"),  # not this one
     140: Refusal(300, "no_vendor_extension"),  # it does not know "no change" (RFC 3115 2.4)
     142: Refusal(300, "encapsulation"),  # not this one in UDP (RFC 3519 3.5)
+    143: Refusal(60, "terms"),  # another home agent: the terms name it, unless they did before (RFC 4433 4.2)
+    147: Refusal(300, "terms"),  # no prefix of those: the terms name them no more (RFC 5177 5.1)
+    148: Refusal(300, "terms"),
 }
 UNKNOWN_REFUSAL = Refusal(60, None)
 
 # What one home agent is asked for. udp_request: whether the UDP Tunnel Request extension is sent. flags: the
 # encapsulation (FLAG_M, FLAG_G, 0).
-Terms = namedtuple("Terms", "home_address home_agent lifetime_s udp_request udp_forced flags")
+Terms = namedtuple("Terms", "home_address home_agent lifetime_s udp_request udp_forced flags wishes")
+# What may be asked for beside. nai: octets or None (RFC 2794); requested: the home agent that is asked for
+# when home_agent names none (RFC 4433), or None; networks: prefixes (RFC 5177); host_configuration: RFC 4332.
+Wishes = namedtuple("Wishes", "nai requested networks host_configuration")
+NO_WISHES = Wishes(None, None, (), False)
 
 
 class Turn:
@@ -146,7 +157,8 @@ class Registration:
         self.transmitted_ms = None  # when a request went out last
         self._identification = None
         self._data = b""
-        self._tries = self._refusals = self._mismatches = 0
+        self._tries = self._refusals = self._mismatches = self._repairs = 0
+        self._asked_terms = terms  # of the last request
         self._wait_ms = 0
         self._sent_ms = 0
         self._round_trip_ms = None
@@ -207,7 +219,7 @@ class Registration:
         self.ask = event
         if event.kind == BIND:
             self._care_of = event.care_of
-        self._tries = self._refusals = self._mismatches = 0
+        self._tries = self._refusals = self._mismatches = self._repairs = 0
         self._wait_ms = self._first_wait_ms()
         self._become(WAITING, at_ms)
         return self._waited(event, now_ms)
@@ -369,11 +381,17 @@ class Registration:
         return was
 
     def _repair_home_agent(self, reply, now_ms):
+        if self._repair_terms(reply, now_ms):
+            return True
         differs = reply.home_agent not in (self.terms.home_agent, bytes(4))
         if differs:
-            terms = self.terms
-            self.terms = Terms(terms.home_address, reply.home_agent, *terms[2:])
+            self.terms = Terms(self.terms[0], reply.home_agent, *self.terms[2:])
         return differs
+
+    def _repair_terms(self, reply, now_ms):
+        """Whoever sets the terms heard the reply before: are they others now?"""
+        self._repairs += 1
+        return self.terms != self._asked_terms and self._repairs <= TERMS_REPAIRED_AT_ONCE
 
     def _repair_no_vendor_extension(self, reply, now_ms):
         self.vendor_extension = False
@@ -385,7 +403,8 @@ class Registration:
     def _sign(self, now_ms):
         """A new request, and the question for its authenticator."""
         terms, ask = self.terms, self.ask
-        extensions = []
+        self._asked_terms = terms
+        extensions = self._wishes()
         if terms.udp_request and ask.kind not in ENDING and not self.through_agent:
             flags = mip_extensions.UDP_FORCE if terms.udp_forced else 0
             extensions.append(mip_extensions.UdpTunnelRequest(flags, self.encapsulation.in_udp()))
@@ -408,6 +427,19 @@ class Registration:
         self._data = mip.pack_to_sign(request, self.turn.spi, self.turn.authenticator_size)
         self._become(SIGNING, now_ms + REQUEST_GAP_MIN_MS)
         return [Sign(self._data)]
+
+    def _wishes(self):
+        """Networks are asked for with each binding anew (RFC 5177 5), and never at its end."""
+        wishes, found = self.terms.wishes, []
+        if wishes.nai is not None:
+            found.append(mip_extensions.Nai(wishes.nai))
+        if wishes.requested is not None:
+            found.append(mip_extensions.DynamicHomeAgent(mip_extensions.HA_REQUESTED, wishes.requested))
+        if self.ask.kind == BIND:
+            found += [mip_extensions.MobileNetworkRequest(*prefix) for prefix in wishes.networks]
+            if wishes.host_configuration:
+                found.append(HOST_REQUEST)
+        return found
 
     def _transmit(self, now_ms):
         self.transmitted_ms = now_ms
@@ -471,6 +503,7 @@ REPAIRS = {
     "identification": Registration._repair_identification,
     "one_binding": Registration._repair_one_binding,
     "home_agent": Registration._repair_home_agent,
+    "terms": Registration._repair_terms,
     "no_vendor_extension": Registration._repair_no_vendor_extension,
     "encapsulation": Registration._repair_encapsulation,
 }

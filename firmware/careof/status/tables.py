@@ -28,6 +28,11 @@ TABLES = {
         ("lifetime_left_s", "lifetime/s"),
         ("last_refusal", "last refusal"),
     ),
+    "networks": (
+        ("network", "network"),
+        ("routed", "routed"),
+        ("home_agent", "home agent says"),
+    ),
     "bound": (
         ("node", "node"),
         ("home_address", "home address"),
@@ -42,6 +47,7 @@ ROLE_LINES = (
     ("state", "state"),
     ("carrying", "carried by"),
     ("chosen", "chosen by command"),
+    ("nai", "name"),
     ("home_address", "home address"),
     ("home_agent", "home agent"),
     ("contact", "contact"),
@@ -66,6 +72,9 @@ def show_status(answer):
         yield ""
         yield role["name"]
         lines = [(label, cell(role[key])) for key, label in ROLE_LINES if role.get(key) is not None]
+        host = role.get("host") or {}
+        lines += [(name.replace("_", " "), cell(host[name])) for name in sorted(host)]
+        lines += [(who + " says", text) for who, text in sorted((role.get("messages") or {}).items())]
         for line in table(lines):
             yield "  " + line
         for key, columns in TABLES.items():

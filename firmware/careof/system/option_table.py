@@ -69,8 +69,22 @@ Globals = _section(
 MobileRouter = _section(
     "mobile_router",
     "A router that keeps its home address, and its LAN's sessions, whatever uplink it uses.",
-    _option("home_address", ADDRESS, REQUIRED, None, "the address that it keeps"),
-    _option("home_agent", ADDRESS, REQUIRED, None, "the home agent's address, as requests name it"),
+    _option(
+        "home_address",
+        ADDRESS,
+        None,
+        None,
+        "the address that it keeps. Default: the home agent gives it one; then it needs a nai",
+    ),
+    _option("nai", TEXT, None, None, "its network access identifier (RFC 2794), such as branch7@example.net"),
+    _option(
+        "home_agent",
+        ADDRESS,
+        None,
+        None,
+        "the home agent's address, as requests name it. Default: the contact says, or sends us to another "
+        "(RFC 4433); then it needs a nai",
+    ),
     _option(
         "contact",
         CONTACT,
@@ -109,6 +123,23 @@ MobileRouter = _section(
         None,
         "what this machine itself sends has the home address too, as on a laptop; else only what the LAN "
         "sends",
+    ),
+    _option(
+        "network_mode",
+        choice("configured", "explicit", "implicit"),
+        LATER,
+        None,
+        "of its prefixes (RFC 5177). configured: the home agent has the same ones; explicit: each is asked "
+        "for, and one that is not granted is captured and goes nowhere; implicit: the home agent says which "
+        "they are. Default: configured; without a home_address and any mobile_network, implicit",
+    ),
+    _option(
+        "host_configuration",
+        BOOLEAN,
+        LATER,
+        None,
+        "ask for name servers and the like (RFC 4332), for status and as /var/run/careof/resolv-NAME.conf. "
+        "Default: without a home_address",
     ),
     _option("uplink", NAME, REQUIRED, None, "an uplink that it may use", UPLINKS_MAX, "uplink"),
     _option(

@@ -191,13 +191,37 @@ def _check_routers(reading):
                 )
             else:
                 _check_spi(reading, spis, association, section.line)
-        contact = router.contact
-        if router.encapsulation == "ipip" and contact is not None and contact[0] != router.home_agent:
+        _check_identity(reading, router)
+        contact, elsewhere = router.contact, router.home_agent is not None
+        elsewhere = elsewhere and contact is not None and contact[0] != router.home_agent
+        if router.encapsulation == "ipip" and elsewhere:
             line = reading.entry_line("mobile_router", router, "encapsulation")
             reading.mistake(
                 line, "option 'encapsulation' 'ipip': expected auto or udp: the contact is not the home agent"
             )
         _check_networks(reading, "mobile_router", [router])
+
+
+def _check_identity(reading, router):
+    """What is not configured has to be learnt, and there must be a way to."""
+    missing = "config mobile_router '%s': option '%s' is missing: expected %s"
+
+    def lacks(name):
+        return getattr(router, name) is None and not reading.is_said("mobile_router", router, name)
+
+    line = reading.entry_line("mobile_router", router, "home_agent")
+    uplinks = [reading.found["uplink"][name][0] for name in router.uplink if name in reading.found["uplink"]]
+    alone = all([uplink.attachment == "own" for uplink in uplinks])  # no foreign agent knows one for us
+    if lacks("home_agent") and ((lacks("contact") and alone) or lacks("nai")):
+        reading.mistake(line, missing % (router.name, "home_agent", "it, or a contact and a nai to get one"))
+    if lacks("home_address") and lacks("nai"):
+        reading.mistake(line, missing % (router.name, "home_address", "it, or a nai to get one"))
+    networks = bool(router.mobile_network) or reading.is_said("mobile_router", router, "mobile_network")
+    if networks != (router.network_mode == "explicit") and router.network_mode in ("explicit", "implicit"):
+        line = reading.entry_line("mobile_router", router, "network_mode")
+        expected = "a" if router.network_mode == "explicit" else "no"
+        why = "option 'network_mode' '%s': expected %s mobile_network" % (router.network_mode, expected)
+        reading.mistake(line, why)
 
 
 def _check_spi(reading, spis, name, line):
@@ -376,12 +400,18 @@ def _check_peers(reading):
                 reading.mistake(line, "config visitor '%s': it is '%s' again" % (visitor.name, names[name]))
 
 
-def _with_contact(router):
-    if router.contact is not None:
-        return router
-    values = dict(zip([option.name for option in BY_KIND["mobile_router"].options], router[1:]))
-    values["contact"] = (router.home_agent, MIP_PORT)
-    return MobileRouter(router.name, *[values[option.name] for option in BY_KIND["mobile_router"].options])
+def _completed(router):
+    """With what its absent options mean."""
+    names = [option.name for option in BY_KIND["mobile_router"].options]
+    values = dict(zip(names, router[1:]))
+    if router.contact is None and router.home_agent is not None:
+        values["contact"] = (router.home_agent, MIP_PORT)
+    if router.network_mode is None:
+        known = router.home_address is not None or router.mobile_network
+        values["network_mode"] = "configured" if known else "implicit"
+    if router.host_configuration is None:
+        values["host_configuration"] = router.home_address is None
+    return MobileRouter(router.name, *[values[name] for name in names])
 
 
 def read(document):
@@ -403,7 +433,7 @@ def read(document):
         raise ConfigError([text for _, text in sorted(reading.mistakes)])
     fields = {row.kind: tuple(reading.records(row.kind)) for row in SECTIONS}
     fields["globals"] = (fields["globals"] or (DEFAULTS,))[0]
-    fields["mobile_router"] = tuple([_with_contact(router) for router in fields["mobile_router"]])
+    fields["mobile_router"] = tuple([_completed(router) for router in fields["mobile_router"]])
     return Configuration(*[fields[row.kind] for row in SECTIONS])
 
 
