@@ -203,6 +203,59 @@ def test_one_turn_is_bounded(world):
     assert len(world.delivered) == connection.TURN_MAX + 10
 
 
+def tunnel(number):
+    return wire.SetTunnel(number, wire.KIND_IPIP, 1, bytes((203, 0, number >> 8, number & 255)), 0, 0, 0)
+
+
+@told
+def test_a_long_replay_lets_others_pass_and_says_what_is_held_by_then(world):
+    count = 3 * client.REPLAY_TURN
+    for number in range(count):
+        world.client.hold(number, tunnel(number))
+    world.client.hold("uplink", UPLINK)
+    world.greet()
+    first = world.sent()
+    assert len(first) == 2 + client.REPLAY_TURN and first[2] == UPLINK  # behind Hello and ReplayBegin
+    world.client.settled()
+    signal = wire.SendSignal(1, bytes(4), 434, b"reply")
+    world.client.send(signal)
+    world.client.release(count - 1)
+    changed = wire.SetTunnel(count - 2, wire.KIND_GRE, 1, bytes(4), 0, 0, 0)
+    world.client.hold(count - 2, changed)
+    assert world.sent()[0] == signal  # at once, and no end of the replay yet
+    rest = []
+    while world.loop.waits_for_room(world.socket):
+        world.loop.writable(world.socket)
+        rest += world.sent()
+    assert rest[-1] == wire.ReplayEnd() and rest.count(wire.ReplayEnd()) == 1
+    assert changed in rest and tunnel(count - 2) not in rest and tunnel(count - 1) not in rest
+    assert {m for m in first + rest if isinstance(m, wire.SetTunnel)} == {
+        tunnel(n) for n in range(count - 2)
+    } | {changed}
+
+
+@told
+def test_a_replay_waits_for_room_and_ends_with_the_connection(world):
+    for number in range(2 * client.REPLAY_TURN):
+        world.client.hold(number, tunnel(number))
+    world.greet()
+    world.sent()
+    world.socket.full = True
+    world.loop.writable(world.socket)
+    assert world.sent() == []
+    world.socket.full = False
+    while world.loop.waits_for_room(world.socket):
+        world.loop.writable(world.socket)
+    assert len(world.sent()) == client.REPLAY_TURN
+    world.client.hold("more", tunnel(9999))
+    assert world.sent() == [tunnel(9999)]
+    world.socket.incoming.append(b"")
+    world.loop.readable(world.socket)
+    world.tick(1000)
+    world.greet()
+    assert len(world.sent()) == 2 + client.REPLAY_TURN
+
+
 if __name__ == "__main__":
     from runner import main
 

@@ -23,6 +23,7 @@ class Connection:
     packed(item)         the octets of something that was given to send(), at the time when it goes out
     arrived(datagram)    one datagram, as a memoryview that is good until it returns
     lost(why, was_up)
+    room()               after wants_room(): there is room, and others had their turn
     """
 
     def __init__(self, loop, path, owner, queue_max, buffer_size):
@@ -34,6 +35,7 @@ class Connection:
         self.state = AWAY
         self._socket = None
         self._queue = []
+        self._wants_room = False
         self._buffer = bytearray(buffer_size)
         self._attempts = 0
         self._retry_ms = 0
@@ -62,7 +64,7 @@ class Connection:
     def drop(self, why):
         """The other end is not what it should be: begin anew."""
         self.close()
-        self._queue = []
+        self._queue, self._wants_room = [], False
         was_up = self.state == UP
         self.state = AWAY
         self._retry_ms = self._loop.now_ms() + RETRY_MS
@@ -90,6 +92,15 @@ class Connection:
             else:
                 self.drop(str(e))
 
+    def is_full(self):
+        """Does something wait?"""
+        return bool(self._queue)
+
+    def wants_room(self):
+        """Call owner.room() when nothing waits any more, in another turn of the loop."""
+        self._wants_room = True
+        self._loop.watch(self._socket, self._readable, self._writable)
+
     def _enqueue(self, item):
         """What waits is packed when its turn comes."""
         if len(self._queue) >= self._queue_max:
@@ -108,7 +119,10 @@ class Connection:
                 self.drop(str(e))
                 return
         self._queue = self._queue[sent:]
-        if not self._queue:
+        if self._wants_room and not self._queue:
+            self._wants_room = False
+            self._owner.room()
+        if self._socket and not self._queue and not self._wants_room:
             self._loop.watch(self._socket, self._readable)
 
     # -- In

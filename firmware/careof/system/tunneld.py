@@ -1,8 +1,9 @@
 """careofd's end of the socket to careof-tunneld: what should be held there is kept here, and replayed.
 
-After every HelloBack comes ReplayBegin and all that is held. ReplayEnd, which removes what was not held
-again, follows at once if this is another tunneld than the one before it (it holds nothing worth keeping), or
-if all roles have settled; else when settled() is called: tunneld goes on with what it had until then.
+After every HelloBack comes ReplayBegin and all that is held, a few messages at a time: what changes
+meanwhile, and answers to registrations, need not wait for it. ReplayEnd, which removes what was not held
+again, follows if this is another tunneld than the one before it (it holds nothing worth keeping), or if all
+roles have settled; else when settled() is called: tunneld goes on with what it had until then.
 
 What tunneld does not take waits in the connection's queue; if that overflows, the replay after the next
 connection repairs everything.
@@ -12,7 +13,8 @@ from ..wire import tunneld as wire
 from ..wire.reader import Malformed, printable
 from .connection import GREETED, UP, Connection
 
-QUEUE_MAX = 8192  # messages; a replay of 1,000 bindings is about 6,000
+QUEUE_MAX = 8192  # messages that wait for room; what is held is not among them, but for its changes
+REPLAY_TURN = 128  # messages of a replay, before others have their turn
 REMEMBERED = 256  # messages whose failure can still be told from their number
 BUFFER_SIZE = 8192  # tunneld hands up no signal longer than 4096 octets
 
@@ -30,6 +32,7 @@ class TunneldClient:
         self._connection = Connection(loop, path, self, QUEUE_MAX, BUFFER_SIZE)
         self._held = {}  # key -> Set... message
         self._settled = False
+        self._replay, self._ends = None, False  # an iterator over keys, or None; does ReplayEnd follow?
         self._epoch = None
         self._number = 0
         self._recent = [None] * REMEMBERED
@@ -63,8 +66,9 @@ class TunneldClient:
     def settled(self):
         """All roles hold what they should: what tunneld holds beyond that may go."""
         if not self._settled:
-            self._settled = True
-            self._send(wire.ReplayEnd())
+            self._settled = self._ends = True
+            if self._replay is None:
+                self._send(wire.ReplayEnd())
 
     def ask_counters(self, answer):
         """Call answer({name: count}), or answer(None) if tunneld is away."""
@@ -90,6 +94,7 @@ class TunneldClient:
         self._connection.send(wire.Hello(wire.VERSION))
 
     def lost(self, why, was_up):
+        self._replay = None
         self._count("tunneld_lost")
         for answer in self._after_counters:
             answer(None)
@@ -114,12 +119,37 @@ class TunneldClient:
         self._epoch = message.epoch
         self._connection.greeted()
         self._send(wire.ReplayBegin())
-        for held in sorted(self._held.values(), key=wire.rank):
-            self._send(held)
-        if another or self._settled:
-            self._send(wire.ReplayEnd())
+        self._replay, self._ends = iter(self._in_order()), another or self._settled
+        self.room()
         if self.state == UP:  # it may be gone again already
             self._changed(True, message.offloads)
+
+    def _in_order(self):
+        """The keys of all that is held, each after those that its message refers to."""
+        of_type, ranks = {}, {}
+        for key, message in self._held.items():
+            keys = of_type.get(type(message))
+            if keys is None:
+                keys = of_type[type(message)] = ranks.setdefault(wire.rank(message), [])
+            keys.append(key)
+        return [key for rank in sorted(ranks) for key in ranks[rank]]
+
+    def room(self):
+        """Say some more of what is held, as it is by now."""
+        for _ in range(REPLAY_TURN):
+            if self.state != UP or self._connection.is_full():
+                break
+            key = next(self._replay, None)
+            if key is None:
+                self._replay = None
+                if self._ends:
+                    self._send(wire.ReplayEnd())
+                return
+            message = self._held.get(key)
+            if message is not None:
+                self._send(message)
+        if self.state == UP:
+            self._connection.wants_room()
 
     def arrived(self, datagram):
         try:
