@@ -156,77 +156,31 @@ def wireguard_go(chain):
         _end_all(chain, "wireguard-go", started)
 
 
+def _certificate(folder, end):
+    """Make one that signs itself, beside its key. Returns its fingerprint."""
+    key, certificate = f"{folder}/{end}.key", f"{folder}/{end}.crt"
+    run(
+        *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"),
+        *("-keyout", key, "-out", certificate, "-days", "2", "-subj", f"/CN={end}"),
+    )
+    shown = run("openssl", "x509", "-in", certificate, "-noout", "-fingerprint", "-sha256")
+    return shown.split("=")[1].strip()
+
+
 @contextlib.contextmanager
 def openvpn(chain):
-    """Peer to peer with a static key: the data channel at its leanest (AES-256-CBC and SHA-256 then)."""
+    """Peer to peer, each end known by its certificate's fingerprint; data in AES-128-GCM, its leanest."""
     folder = chain.folder.name
-    for end in ("server", "client"):
-        run(
-            *(
-                "openssl",
-                "req",
-                "-x509",
-                "-newkey",
-                "ec",
-                "-pkeyopt",
-                "ec_paramgen_curve:prime256v1",
-                "-nodes",
-            ),
-            *(
-                "-keyout",
-                f"{folder}/{end}.key",
-                "-out",
-                f"{folder}/{end}.crt",
-                "-days",
-                "2",
-                "-subj",
-                f"/CN={end}",
-            ),
-        )
-    common = (
-        "--dev",
-        "tun9",
-        "--proto",
-        "udp",
-        "--port",
-        "1194",
-        "--data-ciphers",
-        "AES-128-GCM",
-        "--verb",
-        "1",
-    )
-    fingerprint = {
-        end: run("openssl", "x509", "-in", f"{folder}/{end}.crt", "-noout", "-fingerprint", "-sha256")
-        .split("=")[1]
-        .strip()
-        for end in ("server", "client")
-    }
-    ends = (
-        (
-            "right",
-            "server",
-            "client",
-            ("--tls-server", "--dh", "none", "--ifconfig", "10.93.0.2", "10.93.0.1"),
-        ),
-        (
-            "left",
-            "client",
-            "server",
-            ("--tls-client", "--ifconfig", "10.93.0.1", "10.93.0.2", "--remote", RIGHT_OUTER),
-        ),
-    )
+    fingerprint = {end: _certificate(folder, end) for end in ("server", "client")}
+    common = ("--dev", "tun9", "--proto", "udp", "--port", "1194", "--data-ciphers", "AES-128-GCM")
+    right = ("--tls-server", "--dh", "none", "--ifconfig", "10.93.0.2", "10.93.0.1")
+    left = ("--tls-client", "--ifconfig", "10.93.0.1", "10.93.0.2", "--remote", RIGHT_OUTER)
     started = []
-    for host, me, peer, extra in ends:
-        own = (
-            "--cert",
-            f"{folder}/{me}.crt",
-            "--key",
-            f"{folder}/{me}.key",
-            "--peer-fingerprint",
-            fingerprint[peer],
-        )
-        to_file = ("--log", f"{folder}/openvpn-{host}.log")
-        started.append(chain.start(host, "openvpn", *common, *own, *extra, *to_file))
+    for host, me, peer, extra in (("right", "server", "client", right), ("left", "client", "server", left)):
+        own = ("--cert", f"{folder}/{me}.crt", "--key", f"{folder}/{me}.key")
+        other = ("--peer-fingerprint", fingerprint[peer])
+        to_file = ("--verb", "1", "--log", f"{folder}/openvpn-{host}.log")
+        started.append(chain.start(host, "openvpn", *common, *own, *other, *extra, *to_file))
     try:
         _wait_for_device(chain, "tun9")
         with _routed_by(chain, "tun9"):

@@ -41,7 +41,7 @@ CAREOFD_MAX_KB, TUNNELD_MAX_KB = 4096, 2048  # resident, at rest with one tunnel
 DOWNLOAD_SIZE = 4 << 20
 BOOT_S, REGISTER_S, TESTS_S, DOWNLOAD_S, REST_S = 90, 60, 300, 120, 10
 TESTED = ("tests/unit", "tests/sim", "packaging/examples")
-NOT_ON_THE_BOARD = ("test_rooms.py",)  # of the source, and not of what runs
+NOT_ON_THE_BOARD = ("test_rooms.py", "test_reasons.py")  # of the source, and not of what runs
 SKIPPED = 77  # the status by which Meson and Automake know it
 IMPORT = """import gc, time
 began_ms = time.ticks_ms()
@@ -191,7 +191,7 @@ class Smoke:
         path = ":".join(["/usr/lib/micropython", *(f"{PROJECT}/tests/{room}" for room in ("unit", "sim"))])
         for kind, run, files in (
             ("Python", f"MICROPYPATH={path} micropython -X heapsize=4M $t", "tests/unit/test_*.py"),
-            ("C", "$t tests/unit/golden/tunneld.txt", "tests/native/test_*"),
+            ("C", "$t tests/unit/golden/${t##*_}.txt", "tests/native/test_*"),  # those of messages read it
         ):
             one = f"{{ {run} >/tmp/said 2>&1 && echo passed $t; }} || {{ cat /tmp/said; echo FAILED $t; }}"
             said = board.run(f"cd {PROJECT}; for t in {files}; do {one}; done", TESTS_S).splitlines()
