@@ -87,7 +87,7 @@ static void add_key(struct keyd *keyd, uint32_t number, const struct message_add
 
 static void load_keys(struct keyd *keyd, uint32_t number)
 {
-    if (!keyd->keys_path) {
+    if (!keyd->worker.keys_path) {
         tell_done(keyd, number, 0, "no --keys");
         return;
     }
@@ -346,7 +346,7 @@ static void keys_loaded(struct keyd *keyd, const struct worker_job *job)
         crypto_forget();
         count(keyd, COUNTER_KEYS_LOADS, 1);
         snprintf(text, sizeof text, "%u keys", keyd->of_file.names.count);
-        log_line(LOG_NOTICE, "%s: %s", keyd->keys_path, text);
+        log_line(LOG_NOTICE, "%s: %s", keyd->worker.keys_path, text);
     }
     if (!keyd->load_answered)
         tell_done(keyd, keyd->load_number, job->error, text);

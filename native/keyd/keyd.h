@@ -36,7 +36,6 @@ struct keyd {
     struct worker worker;
     struct store store;
     struct keys added, of_file;
-    const char *keys_path;
     bool load_asked, loading; /* LoadKeys: waits for the worker, or is there */
     struct keys loaded;       /* what the worker fills */
     uint32_t load_number;     /* of the LoadKeys that is to be answered */

@@ -169,11 +169,12 @@ static bool may_be_read(struct reading *reading, int fd)
     return true;
 }
 
-bool keys_file_read(const char *path, struct keys *keys, int *error, char text[KEYS_ERROR_SIZE])
+bool keys_file_read(int folder, const char *name, const char *path, struct keys *keys, int *error,
+                    char text[KEYS_ERROR_SIZE])
 {
     enum { ROOM = 65536 };
     struct reading reading = {.path = path, .keys = keys, .error = error, .text = text};
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    int fd = openat(folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     bool fine = may_be_read(&reading, fd);
     if (fine) {
         char *buffer = malloc(ROOM);

@@ -13,8 +13,9 @@
 
 enum { KEYS_ERROR_SIZE = 256 };
 
-/* All keys of the file into `keys`, which is begun. False: an errno, and what is wrong as "PATH:LINE: ..."; a key is
+/* All keys of a file in a folder into `keys`, which is begun. `path` is for what is said of it. False: an errno, and what is wrong as "PATH:LINE: ..."; a key is
  * never part of that. */
-bool keys_file_read(const char *path, struct keys *keys, int *error, char text[KEYS_ERROR_SIZE]);
+bool keys_file_read(int folder, const char *name, const char *path, struct keys *keys, int *error,
+                    char text[KEYS_ERROR_SIZE]);
 
 #endif

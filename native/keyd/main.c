@@ -4,8 +4,8 @@
  *     careof-keyd --socket PATH --state FILE [--keys FILE] [--user USER[:GROUP]] [--owner USER] [--log-level info]
  *
  * If it starts as root it makes its socket, and the folder of --state if that is not there, and then becomes --user
- * for good: without capabilities, under a filter of system calls. It reads its files as that user. A folder of state
- * files belongs to one careof-keyd. */
+ * for good: without capabilities, under a filter of system calls. It opens the folders of its files before, and the
+ * files themselves as that user. A folder of state files belongs to one careof-keyd. */
 #include <errno.h>
 #include <getopt.h>
 #include <signal.h>
@@ -119,8 +119,9 @@ static int begin_as_root(struct keyd *keyd, const struct options *options)
         make_folder(options);
         allow_locking();
     }
-    if (!worker_open(&keyd->worker, options->state))
-        return begin_failed(EXIT_STATE, options->state,
+    const char *path;
+    if (!worker_open(&keyd->worker, options->state, options->keys, &path))
+        return begin_failed(path == options->keys ? EXIT_KEYS : EXIT_STATE, path,
                             errno == EWOULDBLOCK ? "another careof-keyd has its folder" : strerror(errno));
     if (!channel_listen(&keyd->channel, options->socket, options->owner.uid))
         return begin_failed(EXIT_SOCKET, options->socket, strerror(errno));
@@ -139,8 +140,7 @@ static int begin_files(struct keyd *keyd, const struct options *options)
     int error;
     keys_begin(&keyd->added, keyd->secret);
     keys_begin(&keyd->of_file, keyd->secret);
-    keyd->keys_path = options->keys;
-    if (options->keys && !keys_file_read(options->keys, &keyd->of_file, &error, text))
+    if (options->keys && !worker_read_keys(&keyd->worker, &keyd->of_file, &error, text))
         return begin_failed(EXIT_KEYS, "keys", text);
     if (!keyd->of_file.locked)
         log_line(LOG_NOTICE, "not all keys could be locked in memory");
@@ -170,7 +170,7 @@ static int begin_watching(struct keyd *keyd)
         !loop_watch(&keyd->loop, &keyd->stop_watcher, EPOLLIN))
         return begin_failed(EXIT_MEMORY, "the event loop", strerror(errno));
     const char *what;
-    if (!worker_start(&keyd->worker, keyd->keys_path, filter_worker, &what)) {
+    if (!worker_start(&keyd->worker, filter_worker, &what)) {
         int status = filter_failed(what);
         if (status)
             return status;

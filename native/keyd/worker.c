@@ -12,21 +12,42 @@
 
 #include "limits.h"
 
-bool worker_open(struct worker *worker, const char *path)
+/* The folder that a path is in, and the name there. */
+static int open_folder(const char *path, const char **name)
 {
-    const char *slash = strrchr(path, '/');
     char folder[4096];
-    const char *name = slash ? slash + 1 : path;
+    const char *slash = strrchr(path, '/');
     size_t size = slash ? (size_t)(slash - path) : 0;
-    worker->folder = worker->file = worker->done_event = -1;
+    *name = slash ? slash + 1 : path;
     errno = ENAMETOOLONG;
-    if (size >= sizeof folder || strlen(name) >= sizeof worker->name || !*name)
-        return false;
+    if (size >= sizeof folder)
+        return -1;
     snprintf(folder, sizeof folder, "%.*s", size ? (int)size : 1, size ? path : slash ? "/" : ".");
+    return open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+bool worker_open(struct worker *worker, const char *state_path, const char *keys_path, const char **path)
+{
+    const char *name;
+    worker->folder = worker->file = worker->done_event = worker->keys_folder = -1;
+    worker->keys_path = *path = keys_path;
+    if (keys_path && (worker->keys_folder = open_folder(keys_path, &worker->keys_name)) < 0)
+        return false;
+    *path = state_path;
+    worker->folder = open_folder(state_path, &name);
+    if (worker->folder < 0)
+        return false;
+    errno = EINVAL;
+    if (strlen(name) >= sizeof worker->name || !*name)
+        return false;
     snprintf(worker->name, sizeof worker->name, "%s", name);
     snprintf(worker->temporary, sizeof worker->temporary, "%s.new", worker->name);
-    worker->folder = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    return worker->folder >= 0 && flock(worker->folder, LOCK_EX | LOCK_NB) == 0;
+    return flock(worker->folder, LOCK_EX | LOCK_NB) == 0;
+}
+
+bool worker_read_keys(struct worker *worker, struct keys *keys, int *error, char text[KEYS_ERROR_SIZE])
+{
+    return keys_file_read(worker->keys_folder, worker->keys_name, worker->keys_path, keys, error, text);
 }
 
 static bool read_all(int fd, uint8_t *to, size_t size)
@@ -133,7 +154,7 @@ void worker_do(struct worker *worker, struct worker_job *job)
     job->text[0] = 0;
     job->error = 0;
     if (job->verb == WORKER_KEYS) {
-        keys_file_read(worker->keys_path, job->keys, &job->error, job->text);
+        worker_read_keys(worker, job->keys, &job->error, job->text);
         return;
     }
     job->error = job->verb == WORKER_APPEND ? append(worker, job) : replace(worker, job);
@@ -173,10 +194,8 @@ static void *run(void *given)
     return NULL;
 }
 
-bool worker_start(struct worker *worker, const char *keys_path, bool (*give_up_rights)(const char **what),
-                  const char **what)
+bool worker_start(struct worker *worker, bool (*give_up_rights)(const char **what), const char **what)
 {
-    worker->keys_path = keys_path;
     worker->give_up_rights = give_up_rights;
     worker->state = WORKER_DONE; /* until it says that it is ready */
     *what = "start a thread";

@@ -34,8 +34,9 @@ struct worker {
     enum { WORKER_IDLE, WORKER_ASKED, WORKER_DONE } state;
     struct worker_job job;
     int done_event; /* an eventfd: readable when a job is done */
-    const char *keys_path;
-    int folder, file; /* descriptors; the file is -1 until there is one */
+    const char *keys_path; /* or NULL */
+    const char *keys_name;
+    int keys_folder, folder, file; /* descriptors; the file is -1 until there is one */
     char name[200], temporary[sizeof ".new" + 199];
     uint64_t end; /* octets of the file that are good */
     bool (*give_up_rights)(const char **what); /* the thread's own, before its first job */
@@ -43,8 +44,12 @@ struct worker {
     int refused_error;
 };
 
-/* The folder of the state file, and a lock on it: one keyd for each folder. False with errno set. */
-bool worker_open(struct worker *worker, const char *path);
+/* The folder of the state file, and a lock on it: one keyd for each folder; and that of the keys (or NULL). Who may
+ * open them now need not be who may later. False with errno set; `path` is then the one that it is about. */
+bool worker_open(struct worker *worker, const char *state_path, const char *keys_path, const char **path);
+
+/* The file of keys, in the thread that calls. */
+bool worker_read_keys(struct worker *worker, struct keys *keys, int *error, char text[KEYS_ERROR_SIZE]);
 
 /* Reads the whole state file, malloc()ed, and leaves its end as `good` with worker_file_is_good(). A file that is not
  * there is *octets NULL. False with errno set. */
@@ -52,8 +57,7 @@ bool worker_read_file(struct worker *worker, uint8_t **octets, size_t *size);
 void worker_file_is_good(struct worker *worker, size_t good_size);
 
 /* Starts the thread. False with errno set and `what` named. */
-bool worker_start(struct worker *worker, const char *keys_path, bool (*give_up_rights)(const char **what),
-                  const char **what);
+bool worker_start(struct worker *worker, bool (*give_up_rights)(const char **what), const char **what);
 
 /* Is it idle? Only then may it be asked. */
 bool worker_is_idle(struct worker *worker);

@@ -1,7 +1,7 @@
 """careof in the lab: the configuration of both ends, the processes, and what careofd says of itself.
 
-At the branch and at the home agent run careof-tunneld and careofd, each kept running as procd keeps it
-on a router. Each uplink has a security association of its own.
+At the branch and at the home agent run careof-tunneld, careof-keyd and careofd, each kept running as procd
+keeps it on a router. Each uplink has a security association of its own, whose key keyd alone has.
 """
 
 import contextlib
@@ -17,8 +17,9 @@ from .process import wait_until
 from .topology import HOME_ADDRESS, HOME_AGENT, MOBILE_NETWORK, ROOT
 
 TUNNELD = Path(os.environ.get("CAREOF_TUNNELD", ROOT / "build/native/tunneld/careof-tunneld"))
+KEYD = Path(os.environ.get("CAREOF_KEYD", ROOT / "build/native/keyd/careof-keyd"))
 MICROPYTHON = Path(sys.executable).with_name("micropython")
-TUNNELD_USER = 65534  # nobody
+NOBODY = 65534
 HYSTERESIS_S = 1
 LIFETIME_S = 600
 CONNECT_S = 10
@@ -43,7 +44,10 @@ ASSOCIATION = """
 config association 'branch_{name}'
 	option spi '{spi}'
 	option algorithm 'hmac-sha256'
-	option key '{key}'
+"""
+PROVIDER = """
+config globals
+	option key_provider 'keyd'
 """
 AGENT = f"""
 config home_agent 'ha'
@@ -56,11 +60,11 @@ config mobile_node 'branch'
 
 
 def configurations():
-    """(the branch's file, the home agent's file), with new keys."""
+    """(the branch's file, the home agent's file, the keys of both), with new keys."""
     names = [access.name for access in ACCESS]
-    associations = "".join(
-        ASSOCIATION.format(name=name, spi=256 + i, key=secrets.token_hex(16)) for i, name in enumerate(names)
-    )
+    associations = PROVIDER
+    associations += "".join(ASSOCIATION.format(name=name, spi=256 + i) for i, name in enumerate(names))
+    keys = "".join(f"branch_{name} hmac-sha256 {secrets.token_hex(16)}\n" for name in names)
     uplinks = "".join(
         UPLINK.format(
             name=access.name, device=access.device, preference=access.metric, hysteresis_s=HYSTERESIS_S
@@ -69,28 +73,44 @@ def configurations():
     )
     router = ROUTER.format(home_agent=HOME_AGENT) + "".join(f"\tlist uplink '{name}'\n" for name in names)
     node = AGENT + "".join(f"\tlist association 'branch_{name}'\n" for name in names)
-    return router + uplinks + associations, node + associations
+    return router + uplinks + associations, node + associations, keys
 
 
 class Ends:
-    """careofd and careof-tunneld in some nodes of a lab; each has a name, an end's."""
+    """careofd, careof-tunneld and careof-keyd in some nodes of a lab; each has a name, an end's."""
 
     def __init__(self, lab):
         self.lab = lab
         self.services = {}
 
-    def start_end(self, end, node, text, prefix=""):
-        """Both processes with this configuration file, each a service whose name begins with the prefix."""
+    def start_end(self, end, node, text, prefix="", keys=None):
+        """All processes with this configuration file, each a service whose name begins with the prefix;
+        careof-keyd is one of them if it has keys, the text of its file."""
         run = self.run_folder(end)
         run.mkdir(mode=0o700, exist_ok=True)
         (run / "careof").write_text(text)
-        self._serve(
-            prefix + "tunneld", node, TUNNELD, "--socket", run / "tunneld.sock", "--user", TUNNELD_USER
-        )
+        self._serve(prefix + "tunneld", node, TUNNELD, "--socket", run / "tunneld.sock", "--user", NOBODY)
+        if keys is not None:
+            kept = self._keyd_folder(run, keys)
+            self._serve(
+                *(prefix + "keyd", node, KEYD, "--socket", run / "keyd.sock", "--user", NOBODY),
+                *("--state", kept / "state", "--keys", kept / "keys"),
+            )
         self._serve(
             *(prefix + "careofd", node, MICROPYTHON, "-m", "careof.main"),
             *("--config", run / "careof", "--run", run),
         )
+
+    @staticmethod
+    def _keyd_folder(run, keys):
+        """What careof-keyd alone may enter: its keys, and what it keeps."""
+        folder = run / "kept"
+        folder.mkdir(mode=0o700)
+        (folder / "keys").write_text(keys)
+        (folder / "keys").chmod(0o400)
+        for path in (folder, folder / "keys"):
+            os.chown(path, NOBODY, NOBODY)
+        return folder
 
     def _serve(self, name, node, *command):
         path = f"{ROOT / 'firmware'}:.frozen"
@@ -136,9 +156,10 @@ class Careof(Ends):
 
     def start(self):
         """Start both ends and wait until the branch is connected. Raises TimeoutError."""
-        files = dict(zip(ENDS, configurations(), strict=True))
+        *files, keys = configurations()
+        files = dict(zip(ENDS, files, strict=True))
         for end, node in ENDS.items():
-            self.start_end(end, node, files[end], "" if end == "branch" else f"{end}-")
+            self.start_end(end, node, files[end], "" if end == "branch" else f"{end}-", keys)
         wait_until(self.connected, CONNECT_S, "careof of the branch")
         self.interpreter = self.status("branch")["interpreter"]
 

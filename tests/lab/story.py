@@ -62,9 +62,10 @@ STEPS = (
     Step("an operator asks for the office line", "planned", "wan", lambda lab, means: means.move("wan")),
     Step("kill -9 careofd", "crash", None, _kill("careofd"), None, "careofd"),
     Step("kill -9 tunneld", "crash", None, _kill("tunneld"), None, "tunneld"),
+    Step("kill -9 keyd", "crash", None, _kill("keyd"), None, "keyd"),
     Step(
         "the home agent is restarted",
-        *("crash", None, _kill("ha-careofd", "ha-tunneld"), None, "ha-careofd"),
+        *("crash", None, _kill("ha-careofd", "ha-keyd", "ha-tunneld"), None, "ha-careofd"),
     ),
     Step("kill -9 the failover script", "crash", None, _kill("failover"), None, "failover"),
 )
