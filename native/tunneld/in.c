@@ -87,11 +87,23 @@ static const struct inner_row *row_for(struct tunneld *tunneld, const struct tun
     const struct inner_row *found = state_row_for(&tunneld->state, tunnel, view->source, view->destination);
     if (found)
         return found;
+    static struct log_limit limit;
     bool source_known = false;
     for (uint32_t i = 0; i < tunnel->row_count && !source_known; i++)
         source_known = (view->source & tunnel->rows[i].source_mask) == tunnel->rows[i].source;
     count(tunneld, source_known ? COUNTER_IN_BAD_DESTINATION : COUNTER_IN_BAD_SOURCE, 1);
+    if (!source_known)
+        log_limited(&limit, tunneld->now_us, LOG_WARNING, "tunnel %u: a packet from a source that is not behind it",
+                    tunnel->name.id);
     return NULL;
+}
+
+/* By no tunnel, or in an encapsulation that was not agreed on (RFC 3024 4.3.2). */
+static void of_no_tunnel(struct tunneld *tunneld)
+{
+    static struct log_limit limit;
+    count(tunneld, COUNTER_IN_NO_TUNNEL, 1);
+    log_limited(&limit, tunneld->now_us, LOG_WARNING, "a packet that came by no tunnel of ours");
 }
 
 static bool ecn_lets_in(struct tunneld *tunneld, uint8_t *packet, uint8_t outer_tos)
@@ -243,7 +255,7 @@ static void gre_packet(struct tunneld *tunneld, struct tunnel *tunnel, uint8_t *
     struct gre_view view;
     enum gre_error error = gre_parse(at, size, &view);
     if (!tunnel)
-        count(tunneld, COUNTER_IN_NO_TUNNEL, 1);
+        of_no_tunnel(tunneld);
     else if (error == GRE_PROTOCOL)
         count(tunneld, COUNTER_IN_UNKNOWN_KIND, 1);
     else if (error != GRE_FINE)
@@ -268,7 +280,7 @@ static void tunnel_data(struct tunneld *tunneld, const struct uplink *uplink, st
         gre_packet(tunneld, arrived_by(tunneld, WIRE_KIND_MIP_UDP_GRE, uplink, arrival), data + TUNNEL_DATA_HEADER_SIZE,
                    size - TUNNEL_DATA_HEADER_SIZE, arrival->tos);
     else if (!tunnel)
-        count(tunneld, COUNTER_IN_NO_TUNNEL, 1);
+        of_no_tunnel(tunneld);
     else
         inner_packet(tunneld, tunnel, data + TUNNEL_DATA_HEADER_SIZE, size - TUNNEL_DATA_HEADER_SIZE, arrival->tos);
 }
@@ -308,7 +320,7 @@ static void ipip_packet(struct tunneld *tunneld, struct uplink *uplink, const st
     if (!tunnel)
         tunnel = other;
     if (!tunnel) {
-        count(tunneld, COUNTER_IN_NO_TUNNEL, 1);
+        of_no_tunnel(tunneld);
         return;
     }
     watch_received(tunneld, tunnel);
@@ -320,7 +332,7 @@ static void minimal_packet(struct tunneld *tunneld, struct uplink *uplink, const
 {
     struct tunnel *tunnel = arrived_by(tunneld, WIRE_KIND_MINIMAL, uplink, arrival);
     if (!tunnel) {
-        count(tunneld, COUNTER_IN_NO_TUNNEL, 1);
+        of_no_tunnel(tunneld);
         return;
     }
     watch_received(tunneld, tunnel);

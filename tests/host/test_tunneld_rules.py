@@ -75,3 +75,16 @@ def test_what_is_encapsulated_already_is_encapsulated_again_unless_it_comes_from
             assert layers == [("192.0.2.1", PEER), (source, SERVER), ("203.0.113.5", inner_to)]
         else:
             assert world.counted("out_loop", before + 1)
+
+
+def test_packets_that_may_not_come_are_told_as_security_exceptions_a_few_at_a_time(world):
+    """RFC 3024 4.3.2: of a source that is not behind the tunnel; in an encapsulation not agreed on."""
+    sender = raw_of(world.outside)
+    for _ in range(200):
+        world.come(good(src="10.10.0.1"))
+        sender.sendto(bytes(IP(src="192.0.2.3", dst="192.0.2.1", proto=4) / good()), ("192.0.2.1", 0))
+    assert world.counted("in_bad_source", 200) and world.counted("in_no_tunnel", 200)
+    assert world.delivered(good(b"the good one"))
+    log = world.tunneld.log()
+    for text in ("tunnel 1: a packet from a source that is not behind it", "by no tunnel of ours"):
+        assert 0 < log.count(text) < 50, log

@@ -46,6 +46,7 @@ def test_the_parts_of_a_request_are_in_their_order():
     while at < len(data):
         kinds.append(data[at])
         at += 2 + data[at + 1]
+    assert node.last()[2].message.flags & mip.FLAG_T  # without which the delivery style would be an error
     assert kinds[-4:] == [ext.MOBILE_HOME, 130, 132, ext.MOBILE_FOREIGN]
     assert not [kind for kind in kinds[:-4] if kind in (ext.MOBILE_HOME, 130, 132, ext.MOBILE_FOREIGN)]
 
@@ -125,6 +126,14 @@ def test_a_refusal_is_logged_with_its_meaning():
     ):
         logs = [a for a in refused.order if isinstance(a, events.Log) and a.level == "warning"]
         assert [log for log in logs if "administratively prohibited" in log.text]
+
+
+def test_a_refusal_of_who_knows_no_reverse_tunnels_is_taken_for_one():
+    """RFC 3024 3.4: an older agent calls the request poorly formed; a newer one has codes of its own."""
+    for code, signed in ((70, False), (74, False), (134, True), (137, True)):
+        node = Node().up().hears().reply(code=code, signed=signed)
+        assert not node.row(20)["bound"] and node.held[ROUTE].gate == tunneld.GATE_HOLD
+        assert node.row(20)["last_refusal"].startswith("code %d " % code), node.row(20)["last_refusal"]
 
 
 # -- How often (2.4.2, 3.6.3)
