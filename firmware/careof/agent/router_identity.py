@@ -41,6 +41,8 @@ class Identity:
     def take(self, router):
         """Other options. What was learnt stays if they are of the same router."""
         before, self.configured = self.configured, router
+        if not router.host_configuration:
+            self.host = hosting.NOTHING
         if kept_for(before) != kept_for(router):
             self._forget_all()
         elif (before.network_mode, before.mobile_network) != (router.network_mode, router.mobile_network):
