@@ -197,10 +197,12 @@ class Careofd:
             self._tell_all(make(message))
 
     def _tunneld_changed(self, up, detail):
-        self._offloads = detail if up else None
+        was_up, self._offloads = self._offloads is not None, detail if up else None
         if up:
             self._log.line("notice", "tunneld", "connected")
             self._tell_all(events.TunneldUp(detail))
+        elif not was_up:
+            self._log.line("error", "tunneld", "not there: %s" % detail)
         else:
             self._log.line("error", "tunneld", "lost: %s" % detail)
             self._tell_all(events.TunneldDown())

@@ -100,6 +100,15 @@ def test_wrong_starts_end_with_a_status_and_a_line(interpreter, tmp_path):
     assert done.returncode == 4 and "missing/folder" in done.stderr and done.stderr.count("\n") == 1
 
 
+def test_a_second_one_in_the_same_folder_is_refused(shared):
+    branch = shared.branch
+    command = [*INTERPRETERS[branch.interpreter], "careof.main", "--config", branch.config_path]
+    command += ["--run", branch.run_folder]
+    done = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=20)
+    assert done.returncode == 4 and "status.sock: " in done.stderr and "another careofd" in done.stderr
+    assert branch.careof("status")[0] == 0
+
+
 # -- Reload -----------------------------------------------------------------------------------------
 
 
@@ -252,8 +261,8 @@ def test_old_and_replayed_requests_are_refused_and_a_genuine_one_is_not(office):
     genuine = registration()
     assert stranger.reply_to(registration(at_s=-3600)) == 133
     time.sleep(0.3)
-    assert stranger.reply_to(genuine) == 0  # the control: who has the key is the branch
-    assert "192.0.2.3" in stranger.where_the_branch_is()
+    assert stranger.reply_to(genuine) == 0  # the control: who has the key is the branch, until that notices
+    assert "binding: branch 10.77.0.2 at 192.0.2.3" in office.agent.log()
     wait_until(
         lambda: "192.0.2.2" in stranger.where_the_branch_is(), "the branch to notice and register again"
     )

@@ -1,7 +1,9 @@
 """The status socket: what it answers, and what it refuses without minding."""
 
+import errno
 import json
 
+import scratch
 from careof.system import commands, sockets
 from fakes import Counts, FakeLoop, FakeSocket
 
@@ -159,6 +161,22 @@ def test_a_follower_is_told_of_changes_of_its_tables_only():
     assert other.sent == []
     follower.sent = []
     assert world.ask(b'{"command": "control"}\n', follower) == [{"answer": {"name": "control"}}]
+
+
+def test_a_path_that_somebody_answers_at_is_left_to_him():
+    path = scratch.path("status")
+    dead = sockets.unix_listen(path, sockets.SOCK_STREAM, 1)
+    dead.close()  # as one that was killed leaves it
+    first = commands.CommandServer(FakeLoop(), path, None, Counts())
+    for _ in range(2):
+        try:
+            commands.CommandServer(FakeLoop(), path, None, Counts())
+        except OSError as e:
+            assert e.errno == errno.EADDRINUSE and "another careofd" in str(e)
+        else:
+            raise AssertionError("took the path of one that lives")
+    first.close()
+    commands.CommandServer(FakeLoop(), path, None, Counts()).close()
 
 
 def test_what_cannot_be_followed_is_refused():

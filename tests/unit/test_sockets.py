@@ -45,6 +45,19 @@ def test_a_stream_gives_what_is_there():
     close(listener, client, server)
 
 
+def test_a_listener_that_takes_nobody_is_not_waited_for():
+    path, waiting = scratch.path("full"), []
+    listener = sockets.unix_listen(path, sockets.SOCK_STREAM, 1)
+    try:
+        while len(waiting) < 10:
+            waiting.append(sockets.unix_connect(path, sockets.SOCK_STREAM))
+    except OSError as e:
+        assert e.errno == sockets.EAGAIN and waiting
+        close(listener, *waiting)
+        return
+    raise AssertionError("room for ten where one was to wait")
+
+
 def test_nobody_at_a_path_is_an_error_that_says_so():
     try:
         sockets.unix_connect(scratch.path("nobody"), sockets.SOCK_SEQPACKET)

@@ -121,6 +121,11 @@ def test_it_looks_again_quickly_and_later_slowly(world):
     assert world.connects == connection.RETRY_QUICK
     world.tick(connection.RETRY_MS)
     assert world.connects == connection.RETRY_QUICK
+    [(up, why)] = world.changes
+    assert not up and why.startswith("/run/tunneld.sock: ") and "not there" in why
+    for _ in range(3):
+        world.tick(connection.RETRY_SLOW_MS)
+    assert len(world.changes) == 1  # said once
     world.there = True
     world.tick(connection.RETRY_SLOW_MS)
     assert world.client.state == client.GREETED

@@ -10,6 +10,7 @@ than LINE_MAX, not JSON, or not of this form is refused with the reason and coun
 closed after a line that was too long, since where the next begins cannot be known.
 """
 
+import errno
 import json
 import os
 
@@ -24,21 +25,30 @@ ARGUMENTS_MAX = 8
 MODE = 0o600
 
 
+def _make_room(path):
+    """Remove what a listener that died left there. Raises OSError if one lives, or it is something else."""
+    try:
+        sockets.unix_connect(path, sockets.SOCK_STREAM).close()
+    except OSError as e:
+        if e.errno == errno.ECONNREFUSED:
+            os.remove(path)
+        elif e.errno != errno.ENOENT:
+            raise
+        return
+    raise OSError(errno.EADDRINUSE, "another careofd answers there")
+
+
 class CommandServer:
     """handle(name, arguments, reply) is called for each request; reply(answer=..., error=...) answers it."""
 
     def __init__(self, loop, path, handle, count):
-        """Raises OSError if the path cannot be taken."""
+        """Raises OSError if the path cannot be taken: another one may listen there."""
         self._loop = loop
         self._path = path
         self._handle = handle
         self._count = count
         self._clients = []
-        try:
-            os.remove(path) if hasattr(os, "remove") else os.unlink(path)
-        except OSError as e:
-            if e.errno != 2:  # ENOENT
-                raise
+        _make_room(path)
         self._listener = sockets.unix_listen(path, sockets.SOCK_STREAM, CLIENTS_MAX)
         if hasattr(os, "chmod"):  # MicroPython has none: there the folder's mode, 0700, is what protects
             os.chmod(path, MODE)

@@ -23,6 +23,7 @@ class Connection:
     packed(item)         the octets of something that was given to send(), at the time when it goes out
     arrived(datagram)    one datagram, as a memoryview that is good until it returns
     lost(why, was_up)
+    absent(why)          it has not been there for RETRY_QUICK attempts; said once
     room()               after wants_room(): there is room, and others had their turn
     """
 
@@ -50,8 +51,10 @@ class Connection:
         self._retry_ms = now_ms + (RETRY_MS if self._attempts < RETRY_QUICK else RETRY_SLOW_MS)
         try:
             self._socket = sockets.unix_connect(self._path, sockets.SOCK_SEQPACKET)
-        except OSError:
-            return  # not there yet: the retry time says when to look again
+        except OSError as e:  # not there yet: the retry time says when to look again
+            if self._attempts == RETRY_QUICK:
+                self._owner.absent("%s: %s" % (self._path, e))
+            return
         self.state = GREETED
         self._loop.watch(self._socket, self._readable)
         self._owner.connected()

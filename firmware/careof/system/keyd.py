@@ -228,6 +228,9 @@ class KeydClient:
     def connected(self):
         self._say(wire.Hello(wire.VERSION))
 
+    def absent(self, why):
+        self._trouble("keyd is not there: " + why)
+
     def packed(self, datagram):
         return datagram
 

@@ -27,12 +27,12 @@ def _unix_address(path):
 def unix_connect(path, kind):
     """A non-blocking socket connected to a Unix path. Raises OSError."""
     made = socket.socket(AF_UNIX, kind)
+    made.setblocking(False)  # before connect(): it would wait for room in the queue of one that hangs
     try:
         made.connect(_unix_address(path))
     except OSError:
         made.close()
         raise
-    made.setblocking(False)
     return made
 
 

@@ -102,6 +102,9 @@ class TunneldClient:
         if was_up:
             self._changed(False, why)
 
+    def absent(self, why):
+        self._changed(False, why)
+
     def packed(self, message):
         self._number = (self._number + 1) & 0xFFFFFFFF
         self._recent[self._number % REMEMBERED] = (self._number, message)
