@@ -56,7 +56,9 @@ class Load:
     """The nodes: raw packets out, frames in."""
 
     def __init__(self, namespace, device):
-        self.raw = namespace.inside(lambda: socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW))
+        self.raw = namespace.inside(
+            lambda: socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
+        )
         self.raw.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 22)
         self.link = namespace.inside(
             lambda: socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(0x0800))
@@ -70,7 +72,9 @@ class Load:
     def request(self, number):
         self.serial += 1
         now = time.time()
-        identification = (int(now) + NTP_UNIX_S) << 32 | int(now % 1 * (1 << 32)) & ~0xFFFF | self.serial & 0xFFFF
+        identification = (
+            (int(now) + NTP_UNIX_S) << 32 | int(now % 1 * (1 << 32)) & ~0xFFFF | self.serial & 0xFFFF
+        )
         data = struct.pack(
             ">BBH4s4s4sQBBI",
             *(1, FLAGS, 1800, home_of(number), socket.inet_aton(AGENT), care_of(number)),
@@ -79,7 +83,22 @@ class Load:
         data += hmac.digest(KEY, data, "sha256")
         size = 28 + len(data)
         head = HEAD.pack(
-            *(0x45, 0, size, 0, 0, 64, 17, 0, care_of(number), socket.inet_aton(AGENT), 434, 434, size - 20, 0)
+            *(
+                0x45,
+                0,
+                size,
+                0,
+                0,
+                64,
+                17,
+                0,
+                care_of(number),
+                socket.inet_aton(AGENT),
+                434,
+                434,
+                size - 20,
+                0,
+            )
         )
         self.raw.sendto(head + data, (AGENT, 0))
 

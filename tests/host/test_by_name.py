@@ -1,5 +1,5 @@
-"""A router as a process that knows its name, its key and a contact: the rest it is told, with real tunnels, on
-both interpreters (RFC 2794, 4433, 4332, 5177)."""
+"""A router as a process that knows its name, its key and a contact: the rest it is told, with real tunnels
+(RFC 2794, 4433, 4332, 5177)."""
 
 import socket
 import subprocess
