@@ -14,6 +14,7 @@ No session may die in any of them.
 
 import argparse
 import json
+import os
 import signal
 import sys
 from collections import namedtuple
@@ -95,6 +96,7 @@ class Visit(Story):
             "most_ms": leg.most_ms,
             "most_lost": leg.most_lost,
             "late": late,
+            "load": os.getloadavg()[0],
             "why": "; ".join(faults) or None,
         }
 

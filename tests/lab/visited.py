@@ -81,8 +81,8 @@ class VisitedLab(Lab):
 
     def plug(self, device, link):
         """Its cable is pulled and plugged into this link: the laptop sees its carrier go and come."""
-        self.unplug(device)
-        self.ip_batch("air", f"link set {device} master {bridge_of(link)}", f"link set {device} up")
+        steps = ("down", f"master {bridge_of(link)}", "up")
+        self.ip_batch("air", *(f"link set {device} {step}" for step in steps))
 
     def unplug(self, device):
         """No carrier at the laptop."""

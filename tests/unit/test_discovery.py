@@ -109,6 +109,8 @@ def test_a_return_to_an_agent_that_is_still_known_is_seen_by_the_overdue_one_not
     assert link.at() == B and link.discovery.deadline() == overdue_ms + AGENT_ANSWER_MS
     assert link.discovery.time_passed(overdue_ms + AGENT_ANSWER_MS) and link.at() == A
     assert link.discovery.deadline() > overdue_ms + AGENT_ANSWER_MS
+    assert not link.hears(A, overdue_ms + 500) and link.at() == A  # and stays there, as B is not
+    assert link.hears(B, overdue_ms + 600) and link.at() == B
 
 
 def test_an_overdue_agent_that_answers_stays():

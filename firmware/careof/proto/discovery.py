@@ -239,7 +239,8 @@ class Discovery:
 
     def _in_place(self, usable, now_ms):
         """Those who answered when the current one did not."""
-        if self._doubt_ms is None or now_ms < self._doubt_ms + AGENT_ANSWER_MS:
+        waits = self._doubt_ms is None or now_ms < self._doubt_ms + AGENT_ANSWER_MS
+        if waits or self.current not in usable:
             return []
         others = [agent for agent in usable if agent is not self.current]
         return [agent for agent in others if agent.heard_ms >= self._doubt_ms]
@@ -248,11 +249,12 @@ class Discovery:
         before = self.current
         usable = [agent for agent in self.agents if self._may_be_at(agent, now_ms)]
         in_place = self._in_place(usable, now_ms)
-        home = [agent for agent in usable if agent.is_home and not (in_place and agent is before)]
+        if in_place:  # the current one is gone
+            self.agents.remove(before)
+            usable = in_place
+        home = [agent for agent in usable if agent.is_home]
         if home:
             self.current = home[0]
-        elif in_place:
-            self.current = _latest(in_place)
         elif self.current not in usable:
             self.current = _latest(usable)
         elif self.eager:
