@@ -3,6 +3,9 @@
 At the start, and when the kernel says that it lost events (ENOBUFS), everything is dumped; from then on
 events keep the picture up to date. For each watched device whose picture changed, `changed(device,
 carrier, address, prefix_length, gateway)` is called, once for all that one datagram said.
+
+A carrier that went and came back at once may be one event of the kernel, which shows it as it is by then; the
+count of such times says that it was away. Then `changed` is called twice.
 """
 
 from ..wire import netlink
@@ -18,6 +21,7 @@ class _Device:
     def __init__(self):
         self.index = None
         self.carrier = False
+        self.downs = 0  # how often it went
         self.addresses = []  # (address, prefix_length), in the kernel's order
         self.gateways = {}  # metric -> gateway or None
 
@@ -32,6 +36,7 @@ class Links:
         self._names = {}  # index -> device name, of all devices
         self._devices = {}  # index -> _Device, of all: an address may be heard of before a name
         self._told = {}  # watched device name -> what was told last
+        self._downs = {}  # watched device name -> how often its carrier had gone then
         self._buffer = bytearray(DATAGRAM_MAX)
         self._pending = []  # dumps still to be asked for, one at a time as netlink wants it
         self._dumping = False  # until the last of them is in: nothing is told of half a picture
@@ -108,7 +113,7 @@ class Links:
     def _take_link(self, device, message):
         if message.present:
             self._names[message.index] = message.name
-            device.carrier = message.carrier
+            device.carrier, device.downs = message.carrier, message.downs
             if not message.up:
                 # The kernel forgets the routes of a device that was set down without a word for each.
                 device.gateways = {}
@@ -119,7 +124,12 @@ class Links:
     def _tell(self):
         by_name = {name: index for index, name in self._names.items()}
         for name, told in list(self._told.items()):
-            picture = self._picture(by_name.get(name))
+            index = by_name.get(name)
+            picture, downs = self._picture(index), self._devices[index].downs if index in self._devices else 0
+            if told is not None and told[0] and picture[0] and downs != self._downs.get(name):
+                told = None
+                self._changed(name, False, *picture[1:])
+            self._downs[name] = downs
             if picture != told:
                 self._told[name] = picture
                 self._changed(name, *picture)

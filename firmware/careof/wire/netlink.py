@@ -26,8 +26,8 @@ SCOPE_UNIVERSE = 0
 TABLE_MAIN = 254
 HEADER_SIZE = 16
 
-Link = namedtuple("Link", "index name up carrier present")
-# present: False for the Drop... kinds
+# downs: how often the carrier went, ever. present: False for the Drop... kinds
+Link = namedtuple("Link", "index name up carrier downs present")
 Address = namedtuple("Address", "index address prefix_length scope present")
 Route = namedtuple("Route", "index gateway metric present")  # a default route of the main table
 Done = namedtuple("Done", "sequence error")
@@ -72,9 +72,14 @@ def _link(body, present):
     index = _uint(body.take(4, "index"))
     flags = _uint(body.take(4, "flags"))
     body.take(4, "change")
-    name = bytes(_attributes(body).get(3, b""))  # IFLA_IFNAME
+    attributes = _attributes(body)
+    name, downs = (
+        bytes(attributes.get(3, b"")),
+        attributes.get(48, b""),
+    )  # IFLA_IFNAME, IFLA_CARRIER_DOWN_COUNT
     up = bool(flags & LINK_UP)
-    return Link(index, printable(name.rstrip(b"\x00")), up, up and bool(flags & LINK_LOWER_UP), present)
+    carrier = up and bool(flags & LINK_LOWER_UP)
+    return Link(index, printable(name.rstrip(b"\x00")), up, carrier, _uint(downs), present)
 
 
 def _address(body, present):
