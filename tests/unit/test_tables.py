@@ -200,7 +200,9 @@ def test_visitors_in_pages_and_what_changes():
     foreign.visiting()
     [row] = foreign.role.rows("visitors", -1, 1000)[0]
     assert (row["source"], row["flags"], row["lifetime_s"]) == ("10.77.0.2", mip.FLAG_T, 600)
-    assert foreign.changed == {("visitors", HOME_OF_NODE): 1, ("registrations", HOME_OF_NODE): 1}
+    assert foreign.changed["visitors", HOME_OF_NODE] == foreign.changed["registrations", HOME_OF_NODE] == 1
+    assert foreign.changed["agents", "lan0"] == 2  # a care-of address came, and the link
+    assert foreign.role.rows_about("agents", "lan0", 0)[0]["agent"] == "10.9.0.1"
     assert foreign.role.rows_about("visitors", HOME_OF_NODE, 0)[0]["care_of"] == "192.0.2.7"
     number = int.from_bytes(HOME_OF_NODE, "big")
     assert foreign.role.rows("visitors", number, 0) == ([], None)
@@ -242,6 +244,8 @@ def test_links_and_agents_of_a_foreign_agent():
     assert (advertised["how"], advertised["care_of"]) == ("advertised here", ["192.0.2.7"])
     assert (peer["agent"], peer["what"]) == (ipv4.address_text(AGENT), "home agent")
     assert foreign.role.rows("care_of", -1, 0)[0] == [{"care_of": "192.0.2.7"}]
+    foreign.tell(events.Link("lan0", False, None, 0, None), 1000)
+    assert foreign.role.rows("agents", -1, 0)[0][0]["how"].startswith("not advertised")
 
 
 if __name__ == "__main__":

@@ -208,9 +208,10 @@ class ForeignAgent:
         if advertiser.deadline() is not None and (not usable or event.address != advertiser.address):
             advertiser.down()
             actions += [Release((kind, advertiser.number)) for kind in ("link", "uplink")]
+            actions.append(Changed("agents", event.device))
         if usable and advertiser.deadline() is None:
             advertiser.up(event.address, event.prefix_length, now_ms)
-            actions += self._open_link(advertiser)
+            actions += self._open_link(advertiser) + [Changed("agents", event.device)]
             for visitor in self.visitors:
                 if visitor.advertiser is advertiser:  # neighbours went with the device
                     actions += self.paths.again(visitor)
@@ -225,6 +226,7 @@ class ForeignAgent:
             actions += self.forget(visitor, "the care-of address changed", now_ms)
         for advertiser in self.advertisers.values():
             advertiser.restarted(now_ms)
+            actions.append(Changed("agents", advertiser.device))
         return actions + self._open_uplink()
 
     def _open_uplink(self):

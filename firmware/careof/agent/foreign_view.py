@@ -49,6 +49,8 @@ class ForeignView:
             if key is None:
                 return agent.refusals.last_row(now_ms)
             return [row for row in self._pending(now_ms) if row["home_address"] == ipv4.address_text(key)]
+        if table == "agents":
+            return [row for row in self._agents(now_ms) if row.get("device") == key]
         return []
 
     def _pending(self, now_ms):

@@ -16,7 +16,7 @@ from ..wire import ipv4, link, mip, tunneld, udp
 from ..wire import router_discovery as discovery
 from ..wire.reader import Malformed
 from .advertiser import Advertiser
-from .events import Count, Hold, Log, Release, SendFrame
+from .events import Changed, Count, Hold, Log, Release, SendFrame
 
 
 class HomeLink:
@@ -89,10 +89,10 @@ class HomeLink:
         ):
             self.advertiser.down()
             self._link_address = None
-            actions.append(Release(("link", self._number)))
+            actions += [Release(("link", self._number)), Changed("agents", self.device)]
         if usable and self.advertiser.deadline() is None:
             self.advertiser.up(event.address, event.prefix_length, now_ms)
-            actions.append(self._open())
+            actions += [self._open(), Changed("agents", self.device)]
         return actions
 
     def link_is_up(self, event, now_ms):

@@ -41,6 +41,8 @@ class HomeView:
             return node.snapshot(now_ms)
         if table == "registrations":
             return self._agent.refusals.last_row(now_ms)
+        if table == "agents":
+            return [row for row in self._agents(now_ms) if row.get("device") == key]
         return []
 
     # -- By node

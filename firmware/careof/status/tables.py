@@ -33,6 +33,15 @@ TABLES = {
         ("routed", "routed"),
         ("home_agent", "home agent says"),
     ),
+    "visitors": (
+        ("home_address", "visitor"),
+        ("nai", "name"),
+        ("device", "device"),
+        ("home_agent", "home agent"),
+        ("tunnel", "tunnel"),
+        ("delivery", "delivery"),
+        ("lifetime_left_s", "lifetime/s"),
+    ),
     "bound": (
         ("node", "node"),
         ("home_address", "home address"),
@@ -51,6 +60,9 @@ ROLE_LINES = (
     ("home_address", "home address"),
     ("home_agent", "home agent"),
     ("contact", "contact"),
+    ("care_of_address", "care-of address"),
+    ("visiting", "visitors"),
+    ("pending", "pending"),
     ("nodes", "nodes"),
     ("bindings", "bindings"),
     ("addresses", "addresses"),
@@ -229,7 +241,7 @@ class Listing:
         cells = []
         for _, what in self._columns:
             value = row.get(what) if isinstance(what, str) else what(row)
-            cells.append("-" if value is None else str(cell(value)))
+            cells.append("-" if value in (None, "", []) else str(cell(value)))
         return cells + ([role] if self._several else [])
 
     def rows(self, role, rows):
