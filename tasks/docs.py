@@ -5,7 +5,7 @@ import sys
 
 from invoke import task
 
-from . import conformance
+from . import conformance, status_page
 from .common import ROOT
 
 sys.path.insert(0, str(ROOT / "firmware"))
@@ -69,6 +69,7 @@ PAGES = {
     "docs/tunneld.md": lambda: messages("tunneld"),
     "docs/keyd.md": lambda: messages("keyd"),
     "docs/conformance.md": conformance.page,
+    "docs/status.md": status_page.page,
 }
 
 
