@@ -2,9 +2,9 @@
 
     load: every node at its own care-of address ---- home agent: careofd, careof-tunneld, careof-keyd
 
-Nodes register, then renew in turn, a bounded number of them waiting for their replies at a time; the figure is
-replies a second. Then careofd is killed and started again, with all bindings there: how long until it answers,
-until all are restored, and until tunneld was told all of them again. Traffic does not stop meanwhile.
+Nodes register, then renew in turn, a bounded number of them waiting for their replies at a time; the figure
+is replies a second. Then careofd is killed and started again, with all bindings there: how long until it
+answers, until all are restored, and until tunneld was told all of them again. Traffic does not stop meanwhile.
 """
 
 import hmac
@@ -205,8 +205,8 @@ class Agent:
         return answered / spent
 
     def restart(self):
-        """Seconds after the start of a careofd that was killed: until it answers a renewal, and until all of its
-        bindings are there and tunneld holds them again."""
+        """Seconds after the start of a careofd that was killed: until it answers a renewal, and until all of
+        its bindings are there and tunneld holds them again."""
         time.sleep(3)  # what changed last is saved by now
         before = self.bindings()
         self.end.kill()
