@@ -2,7 +2,7 @@
 
 from careof.agent import events
 from careof.limits import ADVERTISEMENT_GAP_MIN_MS, PENDING_REPLY_MS
-from careof.wire import ipv4, mip, udp
+from careof.wire import icmp, ipv4, mip, udp
 from careof.wire import mip_extensions as ext
 from careof.wire import router_discovery as discovery
 from office import AGENT, AssociationSection
@@ -242,6 +242,64 @@ def test_every_refusal_of_the_home_agent_ends_the_wait_and_nothing_else():
         foreign.reply(code=code, now_ms=at_ms)
         assert foreign.code() == code and foreign.role.snapshot(0)["pending"] == 0
         assert foreign.visitors() == ["10.77.0.2"]
+
+
+# -- Tunnels in UDP (RFC 3519)
+
+
+def keepalives(foreign):
+    return [a for a in foreign.others if isinstance(a, events.SendInner)]
+
+
+def in_udp(keepalive_s, **more):
+    foreign = Foreign(udp_tunnelling="auto", interval_ms=1000000, **more)
+    return foreign.ask(foreign.request()).reply(after=[ext.UdpTunnelReply(0, False, keepalive_s)])
+
+
+def late(foreign, from_ms, to_ms):
+    for at_ms in range(from_ms, to_ms, 500):
+        foreign.tell(events.Late(), at_ms)
+    return foreign
+
+
+def test_a_tunnel_in_udp_is_kept_alive_as_often_as_the_home_agent_says():
+    for keepalive_s, interval_ms in ((30, 30000), (0, 110000), (3, 10000)):
+        foreign = late(in_udp(keepalive_s), 0, interval_ms)
+        assert keepalives(foreign) == []
+        late(foreign, interval_ms, 4 * interval_ms)
+        assert len(keepalives(foreign)) == 3, keepalive_s
+        [tunnel] = foreign.holds("tunnel").values()
+        for number, action in enumerate(keepalives(foreign)):
+            source, destination, echo = icmp.unpack_packet(action.data)
+            assert action.path == tunnel.tunnel and (source, destination) == (HOME, AGENT)
+            assert (echo.kind, echo.sequence) == (icmp.ECHO_REQUEST, number + 1)
+    # The controls: a home agent that declines; a visit that is over.
+    declined = Foreign(udp_tunnelling="auto", interval_ms=1000000)
+    declined.ask(declined.request()).reply(after=[ext.UdpTunnelReply(64, False, 0)])
+    assert keepalives(late(declined, 0, 300000)) == []
+    gone = in_udp(30)
+    gone.ask(gone.request(lifetime_s=0), 2000).reply(now_ms=2000)
+    assert keepalives(late(gone, 2000, 300000)) == []
+
+
+def test_visitors_share_the_keepalives_of_their_tunnel_over_a_restart():
+    foreign = in_udp(30)
+    other = ipv4.parse_address("10.77.0.3")
+    foreign.ask(foreign.request(home=other), 1000, OTHER_MAC, other)
+    foreign.reply(now_ms=1000, after=[ext.UdpTunnelReply(0, False, 30)])
+    assert len(keepalives(late(foreign, 1000, 100000))) == 3
+    again = Foreign(foreign.options, foreign.saved, 100000)
+    assert len(again.visitors(100000)) == 2
+    assert len(keepalives(late(again, 100000, 199000))) == 3
+
+
+def test_what_asks_for_udp_stands_behind_the_node_and_before_the_agents_authentication():
+    foreign = shared(udp_tunnelling="auto", revocation=False)
+    asked = foreign.request()
+    foreign.ask(asked)
+    data = foreign.to_agent[-1][2]
+    wanted = ext.pack_extension(ext.UdpTunnelRequest(0, ext.ENCAPSULATION_ANY))
+    assert data.startswith(asked + wanted) and data[len(asked + wanted)] == ext.FOREIGN_HOME
 
 
 # -- Advertisements (2.1 to 2.3)

@@ -33,6 +33,7 @@ from .foreign_view import ForeignView
 from .questions import Questions
 from .reasons import why
 from .refusals import Refusals
+from .visitor_keepalives import Keepalives
 from .visitor_paths import TUN, VisitorPaths
 from .visitors import Visitors
 
@@ -53,6 +54,7 @@ class ForeignAgent:
         self.unix_offset_ms = 0
         self.peers = Peers(options)
         self.visitors = Visitors()
+        self.keepalives = Keepalives(self.visitors)
         self.questions = Questions()
         self.stamps = Stamps()
         self.refusals = Refusals()
@@ -70,7 +72,9 @@ class ForeignAgent:
     def deadline(self):
         """When to call handle(Late(), now), in ms, or None."""
         soonest_ms = None
-        for part in [self.visitors, self.revocations, self._state] + list(self.advertisers.values()):
+        for part in [self.visitors, self.keepalives, self.revocations, self._state] + list(
+            self.advertisers.values()
+        ):
             at_ms = part.deadline()
             if at_ms is not None and (soonest_ms is None or at_ms < soonest_ms):
                 soonest_ms = at_ms
@@ -295,6 +299,7 @@ class ForeignAgent:
             actions += self.replies.timed_out(pending, now_ms)
         for advertiser in self.advertisers.values():
             actions += advertiser.due(now_ms)
+        actions += self.keepalives.due(now_ms)
         return actions + self.revocations.due(now_ms) + self._state.due(now_ms)
 
     def _reconfigured(self, event, now_ms):

@@ -7,6 +7,7 @@ flags ask. If we cannot honour a reply that accepts, it is passed on with our er
 and the home agent is told by a revocation if it understands that.
 """
 
+from ..limits import KEEPALIVE_MIN_S, KEEPALIVE_S
 from ..proto import visiting
 from ..proto.kinds import kind_of, udp_kind_of
 from ..wire import ipv4, mip, mip_codes, mip_extensions
@@ -123,7 +124,8 @@ class Replies:
         status = self._cannot(reply, visitor)
         if status:
             return [], status
-        end = self._end(pending, received, event)
+        in_udp = self._in_udp(pending, received)
+        end = self._end(pending, in_udp, event)
         if end is None:
             return [], visiting.NO_ENCAPSULATION
         is_new = visitor is None
@@ -133,7 +135,11 @@ class Replies:
         support = mip_extensions.find(received.unprotected, mip_extensions.RevocationSupport)
         signed = received.agent_authentication is not None
         visitor.revocable = support if support is not None and signed else None
+        visitor.keepalive_s = 0
+        if in_udp is not None:
+            visitor.keepalive_s = max(in_udp.keepalive_s or KEEPALIVE_S, KEEPALIVE_MIN_S)
         agent.visitors.add(visitor)
+        agent.keepalives.registered(visitor, now_ms)
         actions = agent.paths.changed(visitor, now_ms) + agent.touched(now_ms)
         actions.append(Changed("visitors", visitor.home_address))
         if is_new:
@@ -156,14 +162,21 @@ class Replies:
             return visiting.NO_ROOM
         return 0
 
-    def _end(self, pending, received, event):
+    def _in_udp(self, pending, received):
+        """The UdpTunnelReply by which the home agent assents, or None."""
+        if self._agent.udp_flags is None or pending.asked.received.message.flags & mip.FLAG_D:
+            return None
+        for extensions in (received.unprotected, received.message.extensions):
+            tunnel = mip_extensions.find(extensions, mip_extensions.UdpTunnelReply)
+            if tunnel is not None:
+                return tunnel if tunnel.code < mip_extensions.UDP_TUNNEL_DECLINED_FROM else None
+        return None
+
+    @staticmethod
+    def _end(pending, in_udp, event):
         """(kind, peer, port) of the tunnel, or None: it cannot be made."""
         flags = pending.asked.received.message.flags
-        tunnel = None
-        if self._agent.udp_flags is not None and not flags & mip.FLAG_D:
-            for extensions in (received.unprotected, received.message.extensions):
-                tunnel = tunnel or mip_extensions.find(extensions, mip_extensions.UdpTunnelReply)
-        if tunnel is not None and tunnel.code < mip_extensions.UDP_TUNNEL_DECLINED_FROM:
-            kind = udp_kind_of(flags)
-            return None if kind is None else (kind, event.source, event.source_port)
-        return kind_of(flags), event.source, 0
+        if in_udp is None:
+            return kind_of(flags), event.source, 0
+        kind = udp_kind_of(flags)
+        return None if kind is None else (kind, event.source, event.source_port)

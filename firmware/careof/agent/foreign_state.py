@@ -53,7 +53,7 @@ class ForeignState:
             None if visitor.revocable is None else list(visitor.revocable),
             visitor.tunnel.number if visitor.tunnel is not None else None,
             visitor.delivery_number,
-            [visitor.source.hex(), visitor.flags, visitor.identification],
+            [visitor.source.hex(), visitor.flags, visitor.identification, visitor.keepalive_s],
         ]
 
     def restore(self, event, now_ms):
@@ -74,7 +74,7 @@ class ForeignState:
     def _restore_row(self, row, now_ms):
         agent = self._agent
         home, nai, device, link_address, home_agent, care_of, end, bits, lifetime_s, expires_ms = row[:10]
-        revocable, tunnel_number, delivery_number, (source, flags, identification) = row[10:]
+        revocable, tunnel_number, delivery_number, (source, flags, identification, keepalive_s) = row[10:]
         advertiser = agent.advertisers.get(device)
         visitor = Visitor(bytes.fromhex(home), bytes.fromhex(nai))
         visitor.advertiser, visitor.link_address = advertiser, bytes.fromhex(link_address)
@@ -84,7 +84,7 @@ class ForeignState:
         visitor.revocable = None if revocable is None else RevocationSupport(*revocable)
         visitor.delivery_number = delivery_number
         visitor.source, visitor.flags = bytes.fromhex(source), flags
-        visitor.identification = identification
+        visitor.identification, visitor.keepalive_s = identification, keepalive_s
         # A wall clock that was set back in between must not prolong anything.
         left_s = lifetime_s
         if expires_ms is not None:
@@ -100,4 +100,5 @@ class ForeignState:
             agent.paths.take_number(visitor.end, tunnel_number)
         agent.paths.take_delivery_number(delivery_number)
         agent.visitors.add(visitor)
+        agent.keepalives.registered(visitor, now_ms)
         return 1

@@ -70,6 +70,7 @@ class Visitor:
         "home_address",
         "home_agent",
         "identification",
+        "keepalive_s",
         "lifetime_s",
         "link_address",
         "nai",
@@ -83,6 +84,7 @@ class Visitor:
         self.home_address, self.nai = home_address, nai
         self.held = {}
         self.tunnel = self.delivery_number = None
+        self.keepalive_s = 0  # 0: its tunnel is not in UDP
         self.source, self.flags, self.identification = home_address, 0, 0  # of its last request
         self.revocable = None  # the RevocationSupport of the last reply, or None
 
