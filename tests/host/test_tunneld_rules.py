@@ -88,3 +88,14 @@ def test_packets_that_may_not_come_are_told_as_security_exceptions_a_few_at_a_ti
     log = world.tunneld.log()
     for text in ("tunnel 1: a packet from a source that is not behind it", "by no tunnel of ours"):
         assert 0 < log.count(text) < 50, log
+
+
+def test_data_and_signalling_leave_by_one_port_and_come_whatever_is_reserved(world):
+    """RFC 3519 3.3, 4.4, 4.9: one mapping of a NAT serves both; reserved octets are ignored."""
+    world.client.send(wire.SendSignal(1, ip(PEER), 434, b"\3reply"))
+    assert world.udp.recvfrom(100) == (b"\3reply", ("192.0.2.1", 434))
+    world.out(b"data")
+    data, sender = world.udp.recvfrom(2048)
+    assert sender == ("192.0.2.1", 434) and data[:4] == b"\4\4\0\0"
+    world.udp.sendto(b"\4\4\xff\xff" + bytes(good(b"reserved")), ("192.0.2.1", 434))
+    assert world.inner.recv(100) == b"reserved"

@@ -203,6 +203,25 @@ def test_a_mobility_binding_has_what_its_request_said():
     assert home.held["uplink", tunnel.uplink].address == AGENT == home.sent[-1][2].home_agent
 
 
+def test_who_asks_for_udp_is_answered_whether_it_gets_it_or_not():
+    """RFC 3519 4.6: assented to where there is a NAT or it is forced; else declined, always the same."""
+    asks, forces = ext.UdpTunnelRequest(0, 0), ext.UdpTunnelRequest(ext.UDP_FORCE, 0)
+    home = Home(peers=(), keepalive_s=77)
+    for wanted, source, answer, kind in (
+        (asks, OUTSIDE, ext.UdpTunnelReply(0, False, 77), tunneld.KIND_MIP_UDP),
+        (forces, CARE_OF, ext.UdpTunnelReply(0, True, 77), tunneld.KIND_MIP_UDP),
+        (asks, CARE_OF, ext.UdpTunnelReply(64, False, 0), tunneld.KIND_IPIP),
+        (asks, CARE_OF, ext.UdpTunnelReply(64, False, 0), tunneld.KIND_IPIP),
+    ):
+        home.datagram(home.request(extensions=[wanted]), source, 40001)
+        received = home.received()
+        assert received.message.extensions[-1] == answer and received.unprotected == []
+        [binding] = home.role.snapshot(0)["bound"]
+        assert binding["tunnel"] == {tunneld.KIND_MIP_UDP: "mip-udp", tunneld.KIND_IPIP: "ipip"}[kind]
+    home.datagram(home.request(), CARE_OF)
+    assert ext.find(home.received().message.extensions, ext.UdpTunnelReply) is None  # it was not asked
+
+
 # -- At home (3.8.3.1, 4.6)
 
 

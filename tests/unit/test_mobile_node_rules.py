@@ -58,6 +58,14 @@ def test_only_what_is_meant_is_asked_for():
     assert own == mip.FLAG_D | mip.FLAG_T and by_agent & ~mip.FLAG_S == mip.FLAG_T
 
 
+def test_who_has_no_home_address_asks_for_one_without_any():
+    node = Node(home_address=None, nai="laptop@example.net").up().hears()
+    source, _ = discovery.unpack_packet(node.frames[0].data)
+    mac, datagram, received = node.last()
+    assert source == bytes(4) == datagram.source == received.message.home_address and mac == A_MAC
+    assert ext.find(received.message.extensions, ext.Nai) == ext.Nai(b"laptop@example.net")
+
+
 def test_the_first_of_several_care_of_addresses_is_registered():
     node = Node().up()
     agent = discovery.Agent(1, 300, discovery.AGENT_F, (OTHER, AGENTS_CARE_OF))
