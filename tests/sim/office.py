@@ -21,7 +21,7 @@ from world import Nat, Wire, World
 
 Router = namedtuple(
     "Router",
-    "name home_address nai home_agent contact lifetime_s encapsulation packet_size simultaneous"
+    "name home_address nai home_agent home_prefix_length contact lifetime_s encapsulation packet_size simultaneous"
     " mobile_network network_mode host_configuration agent_association"
     " revocation own_traffic uplink association",
 )
@@ -77,6 +77,7 @@ def router_options(shared=None, names=NAMES, algorithm="hmac-md5", replay="times
         "home_address": HOME,
         "nai": None,
         "home_agent": AGENT,
+        "home_prefix_length": None,
         "contact": (AGENT, 434),
         "lifetime_s": 600,
         "encapsulation": "auto",

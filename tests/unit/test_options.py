@@ -176,6 +176,9 @@ def test_what_is_not_configured_must_be_there_to_be_learnt():
         "careof:1: config mobile_router 'branch': option 'home_agent' is missing: expected it, or a contact "
         "and a nai to get one",
     ]
+    ends = "\toption home_address '10.77.0.2'\n\toption home_prefix_length '24'\n"
+    assert changed(ENDS, ends, BRANCH) == []  # all home agents at home are asked
+    assert "'home_agent' is missing" in changed(ENDS, ends.splitlines()[0] + "\n", BRANCH)[0]
     alone = changed("\toption contact '198.51.100.10'\n", "", NAMELESS)
     assert len(alone) == 1 and "option 'home_agent' is missing" in alone[0]
     agents = NAMELESS.replace("\toption contact '198.51.100.10'\n", "").replace(

@@ -1,6 +1,7 @@
 """What a mobile router learns of itself from replies, one at a time. Whole stories are in tests/sim."""
 
 from careof.agent import events
+from careof.limits import REDIRECT_TRIES
 from careof.wire import ipv4, mip, tunneld
 from careof.wire import mip_extensions as ext
 from office import AGENT, HOME, LAN, NAMES, WAN, router_options
@@ -15,7 +16,7 @@ MORE = ipv4.parse_prefix("10.77.2.0/24")
 class Learner(Router):
     """A router that knows its name and a contact."""
 
-    def __init__(self, contact=AGENT, mode="implicit", networks=(), **changes):
+    def __init__(self, contact=AGENT, mode="implicit", networks=(), contact_known=True, **changes):
         values = {
             "home_address": None,
             "nai": NAI.decode(),
@@ -26,8 +27,14 @@ class Learner(Router):
             "host_configuration": True,
         }
         values.update(changes)
+        if not contact_known:
+            values.update({"contact": None, "home_prefix_length": 24})
         super().__init__(router_options(**values))
         self.contact = contact
+
+    @property
+    def destinations(self):
+        return [(a.destination, a.port) for a in self.order if isinstance(a, events.Send)]
 
     def reply(self, code=0, home=GRANTED, agent=AGENT, nai=NAI, now_ms=20, extensions=(), **more):
         uplink, received = self.sent[-1]
@@ -161,6 +168,46 @@ def test_a_grant_that_says_that_the_home_agent_is_elsewhere_is_asked_again_for_u
     for now_ms in range(1200, 6000, 400):
         router.tell(events.Late(), now_ms)
     assert len(router.sent) == sent  # once: a home agent that will not is not asked for ever
+
+
+BROADCAST = bytes((10, 77, 0, 255))
+
+
+def asking_everybody():
+    return Learner(
+        **{"home_address": HOME, "contact_known": False, "nai": None, "network_mode": "configured"}
+    ).link()
+
+
+def test_all_home_agents_are_asked_and_the_first_that_answers_is_registered_with():
+    """RFC 5944 3.6.1.2, 2.4: each refuses with 136 and says who it is."""
+    router = asking_everybody()
+    assert router.asked().home_agent == BROADCAST and router.asked().home_address == HOME
+    assert ext.find(router.asked().extensions, ext.DynamicHomeAgent) is None
+    assert router.destinations[-1] == (BROADCAST, 434)
+    router.reply(136, home=HOME, agent=ELSEWHERE, nai=b"", source=ELSEWHERE)
+    router.reply(136, home=HOME, agent=OTHER, nai=b"", source=OTHER)  # too late
+    router.tell(events.Late(), 1000)
+    assert router.asked().home_agent == ELSEWHERE and router.destinations[-1] == (ELSEWHERE, 434)
+    router.reply(home=HOME, agent=ELSEWHERE, nai=b"", source=OTHER, now_ms=1010)
+    assert not router.row()["bound"]  # from now on only the contact is heard
+    router.reply(home=HOME, agent=ELSEWHERE, nai=b"", source=ELSEWHERE, now_ms=1020)
+    assert router.row()["bound"] and router.role.snapshot(0)["home_agent"] == "198.51.100.99"
+
+
+def test_one_that_then_does_not_answer_is_left_and_all_are_asked_again():
+    router = asking_everybody().reply(136, home=HOME, agent=ELSEWHERE, nai=b"", source=ELSEWHERE)
+    for now_ms in range(1000, 60000, 500):
+        router.tell(events.Late(), now_ms)
+    asked = [address for address, _ in router.destinations]
+    assert asked.count(ELSEWHERE) == REDIRECT_TRIES and asked[-1] == BROADCAST
+
+
+def test_who_only_says_that_it_is_a_home_agent_is_not_believed():
+    router = asking_everybody()
+    router.reply(136, home=HOME, agent=ELSEWHERE, nai=b"", source=ELSEWHERE, key="branch-lte")
+    router.tell(events.Late(), 1500)
+    assert router.role.router.home_agent is None and router.destinations[-1] == (BROADCAST, 434)
 
 
 def test_a_redirection_to_nowhere_or_without_a_name_is_a_refusal():

@@ -3,7 +3,8 @@
     home address    configured, or granted in a reply; then asked for again, also after a restart. It changes
                     when a reply grants another one, and by nothing else.
     home agent      configured, or the one that granted; it is asked for by name from then on (RFC 4433 5.1.2)
-    contact         configured, or where a reply 143 sent us (followed a few times, never in a loop)
+    contact         configured, or where a reply 143 sent us (followed a few times, never in a loop); or all
+                    home agents of the home network: each refuses with 136, one is asked (RFC 5944 3.6.1.2)
     networks        configured and the same at both ends; or asked for, and routed as far as each is granted
                     (explicit); or those that the reply lists (implicit)
     host            what the home agent says of the home network, if it was asked
@@ -51,11 +52,16 @@ class Identity:
     def _forget_all(self):
         router = self.configured
         self.home_address, self.home_agent = router.home_address, router.home_agent
-        self.contact = router.contact  # None: only foreign agents know a home agent
+        self.contact = _first_contact(router)  # None: only foreign agents know a home agent
         self.host = hosting.NOTHING
         self._asks_for_address = True  # that we have
         self._sent_by, self._turns_back = [], False  # home agents that sent us elsewhere, and in a circle
+        self._found = False  # has one of all home agents said who it is, and has not granted yet?
         self._forget_networks()
+
+    def asks_everybody(self):
+        """Do requests go to all home agents of the home network? Then any of them may answer."""
+        return self.contact is not None and self.contact == _everybody(self.configured)
 
     def _forget_networks(self):
         router = self.configured
@@ -77,11 +83,15 @@ class Identity:
         elsewhere = known and self.contact is not None and self.contact[0] != self.home_agent
         forced = router.encapsulation == "udp" or elsewhere
         home_address = self.home_address if self._asks_for_address else None
-        requested = None if known or self.contact is None else self.contact[0]
+        requested, anybody = None, HOME_DOMAIN
+        if not known and self.asks_everybody():
+            anybody = self.contact[0]
+        elif not known and self.contact is not None:
+            requested = self.contact[0]
         nai = None if router.nai is None else router.nai.encode()
         return Terms(
             home_address or bytes(4),
-            self.home_agent if known else HOME_DOMAIN,
+            self.home_agent if known else anybody,
             router.lifetime_s,
             router.encapsulation != "ipip" or forced,
             forced,
@@ -114,7 +124,8 @@ class Identity:
 
     def _granted(self, reply):
         news = []
-        self._sent_by, self._turns_back, self._asks_for_address = [], False, True
+        self._sent_by, self._turns_back, self._found = [], False, False
+        self._asks_for_address = True
         for name, words in (("home_address", "home address"), ("home_agent", "home agent")):
             address = getattr(reply, name)
             if address != getattr(self, name) and is_unicast(address):
@@ -170,6 +181,8 @@ class Identity:
     def _agent_refused(self, reply):
         if reply.home_agent == self.home_agent or not is_unicast(reply.home_agent):
             return []
+        if self.asks_everybody():
+            self.contact, self._found = (reply.home_agent, MIP_PORT), True
         self.home_agent = reply.home_agent
         return ["home agent %s" % ipv4.address_text(reply.home_agent)]
 
@@ -189,10 +202,11 @@ class Identity:
 
     def turns_back(self, unanswered):
         """Sent in a circle, or to where nobody answers? Then begin with the configured contact; True."""
-        sent_away = bool(self._sent_by) and self.home_agent is None
+        sent_away = self._found or (bool(self._sent_by) and self.home_agent is None)
         if not self._turns_back and not (unanswered and sent_away):
             return False
-        self.contact, self._sent_by, self._turns_back = self.configured.contact, [], False
+        self.contact, self.home_agent = _first_contact(self.configured), self.configured.home_agent
+        self._sent_by, self._turns_back, self._found = [], False, False
         return True
 
     def _networks_refused(self, reply):
@@ -241,7 +255,20 @@ class Identity:
 
 def kept_for(router):
     """What a section of options says of who the router is: what was learnt by another is not its."""
-    return router.home_address, router.home_agent, router.contact, router.nai
+    return router.home_address, router.home_agent, _first_contact(router), router.nai
+
+
+def _first_contact(router):
+    return router.contact or _everybody(router)
+
+
+def _everybody(router):
+    """(the subnet-directed broadcast address of the home network, port), if that is to be asked; or None."""
+    if router.home_agent is not None or router.contact is not None or router.home_prefix_length is None:
+        return None
+    beyond = (1 << 32 - router.home_prefix_length) - 1
+    address = int.from_bytes(router.home_address, "big") | beyond
+    return address.to_bytes(4, "big"), MIP_PORT
 
 
 def _may_be_ours(prefix):

@@ -5,8 +5,8 @@
 
 One registration an uplink (proto.registration), one Turn an association: uplinks that share an association
 take turns, those with one of their own do not wait for one another. A reply counts only if it comes from
-the contact, by the uplink of its request, with an identification that is awaited there, and genuine;
-everything else is counted under a name and has no effect.
+the contact (while all home agents are asked, from any), by the uplink of its request, with an identification
+that is awaited there, and genuine; everything else is counted under a name and has no effect.
 """
 
 from ..crypt import ALGORITHMS
@@ -146,7 +146,8 @@ class Requests:
     # -- Replies
 
     def datagram_came(self, uplink, event, now_ms):
-        if (event.source, event.source_port) != self.router.contact:
+        from_contact = (event.source, event.source_port) == self.router.contact
+        if not (from_contact or self.router.asks_everybody()):
             return self.dropped("reply_from_elsewhere", uplink, event, now_ms)
         try:
             received = mip.unpack(event.data)

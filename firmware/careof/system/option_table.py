@@ -86,6 +86,14 @@ MobileRouter = _section(
         "(RFC 4433); then it needs a nai",
     ),
     _option(
+        "home_prefix_length",
+        whole(8, 30),
+        None,
+        None,
+        "of the home network: without a home_agent and a contact, all home agents there are asked by its "
+        "broadcast address (RFC 5944 3.6.1.2), where routers on the way let that pass. Default: not asked",
+    ),
+    _option(
         "contact",
         CONTACT,
         LATER,

@@ -212,7 +212,9 @@ def _check_identity(reading, router):
     line = reading.entry_line("mobile_router", router, "home_agent")
     uplinks = [reading.found["uplink"][name][0] for name in router.uplink if name in reading.found["uplink"]]
     alone = all([uplink.attachment == "own" for uplink in uplinks])  # no foreign agent knows one for us
-    if lacks("home_agent") and ((lacks("contact") and alone) or lacks("nai")):
+    everybody = router.home_prefix_length is not None and not lacks("home_address") and lacks("contact")
+    reached = everybody or not (lacks("contact") and alone)
+    if lacks("home_agent") and not (reached and (everybody or not lacks("nai"))):
         reading.mistake(line, missing % (router.name, "home_agent", "it, or a contact and a nai to get one"))
     if lacks("home_address") and lacks("nai"):
         reading.mistake(line, missing % (router.name, "home_address", "it, or a nai to get one"))
