@@ -7,6 +7,7 @@
 #include "buf.h"
 #include "hold.h"
 #include "kernel_rows.h"
+#include "broadcast.h"
 #include "links.h"
 #include "log.h"
 #include "objects.h"
@@ -82,6 +83,7 @@ static struct outcome replay_ended(struct tunneld *tunneld)
     uplinks_sweep(tunneld);
     kernel_rows_sweep(tunneld);
     links_sweep(tunneld);
+    broadcast_sweep(state);
     for (uint32_t i = 0; i < state->probe_count;) {
         if (state->probes[i].replay != state->replay)
             drop_probe(state, state->probes[i].identifier);
@@ -216,6 +218,10 @@ static struct outcome apply_one(struct tunneld *tunneld, const struct message *m
         return set_probe(&tunneld->state, message->as.set_probe.identifier);
     case MESSAGE_DROP_PROBE:
         return drop_probe(&tunneld->state, message->as.drop_probe.identifier);
+    case MESSAGE_SET_LISTENER:
+        return outcome_of(broadcast_set(&tunneld->state, &message->as.set_listener));
+    case MESSAGE_DROP_LISTENER:
+        return outcome_of(broadcast_drop(&tunneld->state, message->as.drop_listener.home_address));
     case MESSAGE_SEND_SIGNAL:
         return send_signal(tunneld, &message->as.send_signal);
     case MESSAGE_SEND_INNER:

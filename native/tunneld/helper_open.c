@@ -131,7 +131,8 @@ int helper_open_udp(const struct helper_place *place, const char **step)
 }
 
 /* At the network header, since the socket leaves the link-layer's out: unfragmented IPv4, and in it ICMP 9 or 10
- * (router advertisement and solicitation), an echo reply to a probe of ours, or UDP to port 434. */
+ * (router advertisement and solicitation), an echo reply to a probe of ours, or UDP to port 434; and whatever was
+ * sent to all or to several, which nodes that are away may listen to. */
 static bool attach_link_filter(int fd)
 {
     static struct sock_filter code[] = {
@@ -150,6 +151,10 @@ static bool attach_link_filter(int fd)
         BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, IPPROTO_UDP, 0, 3),
         BPF_STMT(BPF_LD | BPF_H | BPF_IND, 2),
         BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, MIP_PORT, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, 0xffff),
+        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, SKF_AD_OFF + SKF_AD_PKTTYPE),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, PACKET_BROADCAST, 1, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, PACKET_MULTICAST, 0, 1),
         BPF_STMT(BPF_RET | BPF_K, 0xffff),
         BPF_STMT(BPF_RET | BPF_K, 0),
     };

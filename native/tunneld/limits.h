@@ -17,6 +17,7 @@ enum {
     TUNNELS_PER_PATH_MAX = 1,    /* stacks come with the protocols that make them */
     INNER_ROWS_MAX = 524288,     /* of all tunnels: home addresses and prefixes */
     PROBES_MAX = 16,
+    LISTENERS_MAX = 256,         /* nodes away that get what is sent to all at home: each packet is copied so often */
 
     /* Fair turns: how much one ready descriptor may do before the next has its turn. */
     TUN_READS_PER_TURN = 16,
@@ -49,6 +50,11 @@ enum {
     SIGNAL_ALL_PER_S = 20000,
     SIGNAL_ALL_BURST = 4000,
     SIGNAL_SIZE_MAX = 4096,          /* longer is no registration: counted as malformed */
+
+    /* Broadcasts and multicasts of home networks, before they are copied: a quiet network's, and no flood. */
+    BROADCASTS_PER_S = 50,
+    BROADCASTS_BURST = 50,
+    BROADCAST_SIZE_MAX = 2048,
 
     /* ICMP errors made here (RFC 1812 4.3.2.8). */
     ICMP_PER_S = 200,

@@ -8,9 +8,11 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
+#include "broadcast.h"
 #include "helper.h"
 #include "log.h"
 #include "packet/checksum.h"
+#include "packet/fields.h"
 #include "packet/ipv4.h"
 #include "tunneld.h"
 
@@ -23,13 +25,36 @@ static void complete_udp(const struct ipv4_view *view)
     store_raw16(udp + 6, checksum_finish_udp(checksum_pseudo(view->at, PROTOCOL_UDP, size) + checksum_sum(udp, size)));
 }
 
+enum { ICMP_ROUTERADVERT = 9, ICMP_ROUTERSOLICIT = 10, ICMP_ECHOREPLY = 0 }; /* RFC 1256, RFC 792 */
+
+/* As the socket's filter, which lets in besides what was sent to all or to several. */
+static bool is_signalling(const struct ipv4_view *view)
+{
+    if (ipv4_is_fragment(view))
+        return false;
+    if (view->protocol == PROTOCOL_UDP)
+        return view->destination_port == MIP_PORT;
+    if (view->transport != TRANSPORT_ICMP)
+        return false;
+    uint8_t type = view->at[view->header_size + ICMP_TYPE_AT];
+    return type == ICMP_ROUTERADVERT || type == ICMP_ROUTERSOLICIT || type == ICMP_ECHOREPLY;
+}
+
 static void frame_up(struct tunneld *tunneld, const struct link *link, const struct sockaddr_ll *from, uint8_t *data,
                      size_t size, bool is_complete)
 {
     struct ipv4_view view;
     if (size > SIGNAL_SIZE_MAX || from->sll_halen != MESSAGE_MAC_SIZE ||
-        ipv4_parse(data, size, &view) != IPV4_FINE || ipv4_is_fragment(&view)) {
+        ipv4_parse(data, size, &view) != IPV4_FINE) {
         count(tunneld, COUNTER_IN_MALFORMED, 1);
+        return;
+    }
+    if (!is_signalling(&view)) {
+        if (broadcast_is_heard(&tunneld->state, &view)) {
+            if (!is_complete && view.transport == TRANSPORT_UDP && !ipv4_is_fragment(&view))
+                complete_udp(&view);
+            broadcast_send(tunneld, &view);
+        }
         return;
     }
     if (!signals_may_pass(tunneld, view.source, false))

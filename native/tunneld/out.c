@@ -6,6 +6,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "broadcast.h"
 #include "hold.h"
 #include "log.h"
 #include "packet/bytes.h"
@@ -195,6 +196,16 @@ void out_by_route(struct tunneld *tunneld, struct route *route, uint8_t *read, s
         by_plan(tunneld, route, &plan);
 }
 
+static void by_all_who_listen(struct tunneld *tunneld, const struct segment_plan *plan)
+{
+    struct ipv4_view view;
+    uint8_t packet[BROADCAST_SIZE_MAX];
+    if (segment_size(plan) > sizeof packet)
+        count(tunneld, COUNTER_OUT_TOO_BIG, 1);
+    else if (ipv4_parse(packet, segment_write(plan, 0, 1, NULL, 0, packet), &view) == IPV4_FINE)
+        broadcast_send(tunneld, &view);
+}
+
 static void from_tun(struct tunneld *tunneld, uint8_t *read, size_t size)
 {
     struct segment_plan plan;
@@ -203,6 +214,10 @@ static void from_tun(struct tunneld *tunneld, uint8_t *read, size_t size)
     if (plan.view.ttl == 0) { /* RFC 2003 section 3.1 */
         count(tunneld, COUNTER_OUT_TTL_EXCEEDED, plan.count);
         answer_icmp(tunneld, &plan.view, 0);
+        return;
+    }
+    if (plan.count == 1 && broadcast_is_heard(&tunneld->state, &plan.view)) {
+        by_all_who_listen(tunneld, &plan);
         return;
     }
     struct route *route = state_route_to(&tunneld->state, plan.view.source, plan.view.destination);
@@ -236,6 +251,19 @@ void out_tun_ready(void *owner, struct watcher *watcher, uint32_t events)
         from_tun(tunneld, tunneld->out.read, (size_t)size);
     }
     sender_flush(tunneld);
+}
+
+void out_whole(struct tunneld *tunneld, struct path *path, uint8_t *packet, size_t size)
+{
+    struct ipv4_view view;
+    if (!usable(path) || size <= path->packet_size) {
+        out_inner(tunneld, path, packet, size);
+    } else if (ipv4_parse(packet, size, &view) != IPV4_FINE || view.dont_fragment) {
+        count(tunneld, COUNTER_OUT_TOO_BIG, 1); /* nobody is told: it was for many */
+    } else {
+        send_fragments(tunneld, path, packet, size);
+        sender_flush(tunneld);
+    }
 }
 
 void out_inner(struct tunneld *tunneld, struct path *path, const uint8_t *packet, size_t size)

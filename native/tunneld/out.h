@@ -25,6 +25,9 @@ void out_tun_ready(void *owner, struct watcher *watcher, uint32_t events);
 /* What one read of the TUN gave, by that route as if its gate were open. */
 void out_by_route(struct tunneld *tunneld, struct route *route, uint8_t *read, size_t size);
 
+/* A finished packet, by that path if it is usable, in fragments if it is too big and they are allowed. */
+void out_whole(struct tunneld *tunneld, struct path *path, uint8_t *packet, size_t size);
+
 /* A packet of careofd's own, by that path whatever its routes and gates. */
 void out_inner(struct tunneld *tunneld, struct path *path, const uint8_t *packet, size_t size);
 

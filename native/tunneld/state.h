@@ -143,6 +143,11 @@ struct link {
     uint8_t mac[6];
 };
 
+/* A node that hears its home network's broadcasts. Addresses in host order; outer: 0: as they are. */
+struct listener {
+    uint32_t home, mask, outer, replay;
+};
+
 struct probe {
     uint32_t replay;
     uint16_t identifier;
@@ -157,6 +162,8 @@ struct state {
     char devices[DEVICES_MAX][IFNAMSIZ]; /* names that kernel rows have; [0]: none */
     struct probe probes[PROBES_MAX];
     uint32_t probe_count;
+    struct listener listeners[LISTENERS_MAX];
+    uint32_t listener_count;
     uint32_t replay;
     uint64_t uplink_slots; /* bit n: taken */
     uint32_t shared_count; /* rows that more than one tunnel has */

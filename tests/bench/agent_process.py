@@ -4,12 +4,13 @@
 
 Nodes register, then renew in turn, a bounded number of them waiting for their replies at a time; the figure
 is replies a second. Then careofd is killed and started again, with all bindings there: how long until it
-answers, until all are restored, and until tunneld was told all of them again. Traffic does not stop meanwhile.
+answers, and how many it has by then. Traffic does not stop meanwhile: tunneld goes on with what it holds.
 """
 
 import hmac
 import json
 import select
+import signal
 import socket
 import struct
 import sys
@@ -19,11 +20,13 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parents[1] / "tests/host"), str(HERE.parents[1] / "firmware")]
 
-from careof_office import End  # noqa: E402
+from careof_office import INTERPRETERS, End  # noqa: E402
 from namespaces import Namespace, join  # noqa: E402
 
 AGENT, NODE = "192.0.2.1", "192.0.2.2"
 NTP_UNIX_S = 2208988800
+HEAP = "16M"  # of MicroPython: 1,000 nodes, their keys and bindings
+INTERPRETERS["MicroPython"] = [INTERPRETERS["MicroPython"][0], "-X", f"heapsize={HEAP}", "-m"]
 KEY, SPI = bytes(range(32)), 256
 FLAGS = 0x22  # D, T
 WINDOW = 192  # requests that wait for their replies: what a home agent's questions have room for
@@ -205,8 +208,10 @@ class Agent:
         return answered / spent
 
     def restart(self):
-        """Seconds after the start of a careofd that was killed: until it answers a renewal, and until all of
-        its bindings are there and tunneld holds them again."""
+        """(seconds from the start of a careofd that was killed to its first answer, bindings before, and now)
+
+        It answers when all that was kept has been restored: so all are served from then on.
+        """
         time.sleep(3)  # what changed last is saved by now
         before = self.bindings()
         self.end.kill()
@@ -222,7 +227,6 @@ class Agent:
                 raise SystemExit(f"no answer after a restart: {self.end.log()[-2000:]}")
         self.wait(lambda: self.bindings() >= 0, 60)
         restored = self.bindings()
-        self.wait(lambda: self.end.status().get("settled", True), 60)
         return first, before, restored
 
     def remove(self):
@@ -243,6 +247,7 @@ def rss_kb(pid):
 
 def measure(nodes, interpreter, provider, seconds):
     """The figures of one home agent, as a dictionary."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended"))  # and all that was started with it
     agent = Agent(nodes, interpreter, provider)
     try:
         begun = time.monotonic()

@@ -22,6 +22,7 @@ from world import Nat, Wire, World
 Router = namedtuple(
     "Router",
     "name home_address nai home_agent home_prefix_length contact lifetime_s encapsulation packet_size simultaneous"
+    " broadcast"
     " mobile_network network_mode host_configuration agent_association"
     " revocation own_traffic uplink association",
 )
@@ -83,6 +84,7 @@ def router_options(shared=None, names=NAMES, algorithm="hmac-md5", replay="times
         "encapsulation": "auto",
         "packet_size": 1400,
         "simultaneous": True,
+        "broadcast": False,
         "mobile_network": (LAN,),
         "agent_association": None,
         "revocation": True,

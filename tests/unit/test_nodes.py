@@ -227,6 +227,50 @@ def test_a_single_node_may_be_of_a_group_too():
     assert agent.code() == 0
 
 
+# -- Broadcasts (RFC 5944 4.3)
+
+
+def listeners(fleet):
+    return [m for key, m in fleet.held.items() if key[0] == "listener"]
+
+
+def test_who_asks_for_broadcasts_and_may_have_them_listens_to_its_home_network():
+    home = (bytes((10, 64, 0, 0)), 16)
+    for allowed, flags, outer in (
+        (False, mip.FLAG_B | mip.FLAG_D, None),
+        (True, mip.FLAG_D, None),
+        (True, mip.FLAG_B | mip.FLAG_D, bytes(4)),
+        (True, mip.FLAG_B, AGENT),  # a foreign agent has to know for whom each is
+    ):
+        fleet = Fleet(options(groups=group(broadcast=allowed), home_network=(home,)))
+        assert fleet.ask(flags=flags) == 0
+        wanted = [] if outer is None else [tunneld.SetListener(VAN, 16, outer)]
+        assert listeners(fleet) == wanted, (allowed, flags)
+        fleet.ask(flags=flags & ~mip.FLAG_B, now_ms=1000)
+        assert listeners(fleet) == []
+        fleet.ask(flags=flags, now_ms=2000)
+        assert listeners(fleet) == wanted
+        fleet.ask(flags=flags, lifetime_s=0, now_ms=3000)
+        assert listeners(fleet) == []
+
+
+def test_what_was_listened_to_survives_a_restart_and_ends_with_the_binding():
+    home = (bytes((10, 64, 0, 0)), 16)
+    chosen = options(groups=group(broadcast=True), home_network=(home,))
+    fleet = Fleet(chosen)
+    fleet.ask(flags=mip.FLAG_B | mip.FLAG_D)
+    other = Fleet(chosen, last_saved(fleet).items())
+    assert listeners(other) == [tunneld.SetListener(VAN, 16, bytes(4))]
+    other.reload(options(groups=group(broadcast=False), home_network=(home,)), 3000)
+    assert listeners(other) == []
+    other.reload(chosen, 4000)
+    assert listeners(other) == [tunneld.SetListener(VAN, 16, bytes(4))]
+    other.tell(events.Late(), 700000)
+    assert listeners(other) == [] and other.role.bindings.count == 0
+    nowhere = Fleet(options(groups=group(broadcast=True)))
+    assert nowhere.ask(flags=mip.FLAG_B | mip.FLAG_D) == 0 and listeners(nowhere) == []
+
+
 # -- Another table
 
 

@@ -46,8 +46,11 @@ class HomeAgent:
         self.bindings = Bindings(agent.max_bindings, agent.lifetime_max_s)
         self.nodes = Nodes(options, random)
         self.uplink = first_number
-        self.paths = AgentPaths(first_number + 1, self.uplink, agent.packet_size, self._serves)
+        self.paths = AgentPaths(
+            first_number + 1, self.uplink, agent.packet_size, self._serves, self._home_length
+        )
         self._state = AgentState(self)
+        self.paths.own_address = agent.address
         self.unix_offset_ms = 0
         self.peers = peers_of(options)
         self.questions = Questions()
@@ -103,6 +106,14 @@ class HomeAgent:
 
     def _authenticated(self, event, now_ms):
         return self.questions.authenticated(event, now_ms)
+
+    def _home_length(self, node):
+        """See AgentPaths."""
+        if not node.policy.broadcast:
+            return None
+        if self.home_link is not None and self.home_link.is_on_link(node):
+            return self.home_link.advertiser.prefix_length
+        return self.nodes.home_length(node.home_address) or self.agent.home_prefix_length
 
     def _serves(self, address):
         """Is it one of our home addresses?"""
@@ -241,6 +252,7 @@ class HomeAgent:
         """Take over what changed; a node that is still there keeps its bindings."""
         agent, delivered = event.options.agent, self._delivered()
         self.peers = peers_of(event.options)
+        self.paths.own_address = agent.address
         resized, self.agent = agent.packet_size != self.agent.packet_size, agent
         self.bindings.bindings_max, self.bindings.lifetime_max_s = agent.max_bindings, agent.lifetime_max_s
         self.sources.configure(agent.max_bindings)
@@ -280,7 +292,9 @@ class HomeAgent:
         """Bindings made with associations that it has no more end."""
         ended = self.bindings.drop_others(node, node.associations)
         self.touched(node, now_ms)
-        return self.paths.changed(node, now_ms) + [Changed("bindings", node.home_address)] if ended else []
+        if not ended:
+            return self.paths.listen(node)
+        return self.paths.changed(node, now_ms) + [Changed("bindings", node.home_address)]
 
     def _node_gone(self, node, now_ms):
         """The configuration has it, or its home address, no more."""

@@ -108,6 +108,7 @@ class AgentNode:
         "generation",
         "home_address",
         "leases",
+        "listener",
         "message",
         "nai",
         "name",
@@ -130,6 +131,7 @@ class AgentNode:
         self.bindings = []
         self.uses = []
         self.on_demand = self.delivered = ()  # agent.paths
+        self.listener = None
         self._served = None
         self.says(section)
         self.takes(section.home_address)
@@ -384,6 +386,11 @@ class Nodes:
             sections.append(RowAssociation(key, spi, group.algorithm, group.replay))
         self._associate(node, sections)
         return node
+
+    def home_length(self, home_address):
+        """Of the home network that the address is of, or None."""
+        found = [home[1] for home in self._home_networks if ipv4.covers(home, home_address)]
+        return max(found) if found else None
 
     def outside(self, prefixes):
         """Those that lie in no home network."""

@@ -13,7 +13,7 @@ of packets upward).
 import heapq
 
 from ..limits import TUNNEL_GRACE_MS, TUNNEL_HEADERS_MAX
-from ..wire import tunneld
+from ..wire import mip, tunneld
 from .events import Hold, Release
 
 ANYWHERE = (bytes(4), 0)
@@ -84,13 +84,15 @@ class AgentPaths:
 
     A node has `home_address`, `routed`, `on_demand`, `bindings` and, for use here alone, a list `uses` and
     `delivered`: what of `on_demand` is held.
-    is_served(address): is it a home address of ours? A tunnel to there lies in another one.
+    home_length(node): of the prefix of its home network, if it may have what is sent to all there (RFC 5944
+    4.3), else None. is_served(address): is it a home address of ours? A tunnel to there lies in another one.
     """
 
-    def __init__(self, first_number, uplink, packet_size, is_served):
+    def __init__(self, first_number, uplink, packet_size, is_served, home_length):
         self.packet_size = packet_size
-        self._is_served = is_served
+        self._is_served, self._home_length = is_served, home_length
         self._uplink = uplink
+        self.own_address = None  # the home agent's
         self._next_number = first_number
         self._tunnels = {}  # end -> _Tunnel
         self._leaving = []  # heap of (leaves_ms, entry, node, use)
@@ -114,7 +116,7 @@ class AgentPaths:
     def renewed(self, node, now_ms):
         """The node's bindings are the same and last longer."""
         numbers = tuple([use.tunnel.number for use in node.uses if use.leaves_ms is None])
-        return self._routes(node, numbers, now_ms)
+        return self._routes(node, numbers, now_ms) + self.listen(node)
 
     def changed(self, node, now_ms):
         """The node's bindings are others than before: what tunneld should hold for it."""
@@ -129,7 +131,22 @@ class AgentPaths:
                 use.leaves_ms = now_ms + TUNNEL_GRACE_MS
                 self._entries += 1
                 heapq.heappush(self._leaving, (use.leaves_ms, self._entries, node, use))
-        return actions + self.deliver(node) + self._routes(node, tuple(numbers), now_ms)
+        actions += self.deliver(node) + self._routes(node, tuple(numbers), now_ms)
+        return actions + self.listen(node)
+
+    def listen(self, node):
+        """Does it hear what is sent to all at home, and must a foreign agent be told for whom it is?"""
+        asked = [b.asked.flags for b in node.bindings if b.asked is not None and b.asked.flags & mip.FLAG_B]
+        length = self._home_length(node) if asked else None
+        wanted = None
+        if length is not None:
+            nested = any([not flags & mip.FLAG_D for flags in asked])
+            wanted = tunneld.SetListener(node.home_address, length, self.own_address if nested else bytes(4))
+        if wanted == node.listener:
+            return []
+        before, node.listener = node.listener, wanted
+        key = ("listener", (wanted or before).home_address)
+        return [Release(key)] if wanted is None else [Hold(key, wanted)]
 
     @staticmethod
     def deliver(node):
@@ -175,7 +192,7 @@ class AgentPaths:
         actions = self.deliver(node) + [Release(route_key(prefix)) for prefix in self._prefixes(node)]
         for use in list(node.uses):
             self._drop_use(node, use, actions)
-        return actions
+        return actions + self.listen(node)
 
     def _use(self, node, end, reverse, actions):
         for use in node.uses:

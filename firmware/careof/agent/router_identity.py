@@ -95,7 +95,7 @@ class Identity:
             router.lifetime_s,
             router.encapsulation != "ipip" or forced,
             forced,
-            FLAGS.get(router.encapsulation, 0),
+            FLAGS.get(router.encapsulation, 0) | (mip.FLAG_B if router.broadcast else 0),
             Wishes(nai, requested, self._asked_networks, router.host_configuration),
         )
 

@@ -25,6 +25,7 @@ LOCAL_RANGES = (
     (b"\x64\x40\x00\x00", 10),
     (b"\xa9\xfe\x00\x00", 16),
 )
+TO_MANY = ((b"\xff" * 4, 32), (b"\xe0\0\0\0", 4))  # where broadcasts and multicasts of home go to
 
 
 def _is_local(prefix):
@@ -150,7 +151,8 @@ class RouterPaths:
         path = hold_path(number, router.packet_size, patience_ms)
         if self._path_differs(path):
             actions += self._hold(path)
-        rows = [hold_inner(number, ANYWHERE, prefix) for prefix in self._own_prefixes()]
+        heard = TO_MANY if router.broadcast and uplink.agent is None else ()
+        rows = [hold_inner(number, ANYWHERE, prefix) for prefix in self._own_prefixes() + heard]
         wanted = [row.key for row in rows]
         for key in [k for k in self._held if k[:2] == ("inner", number) and k not in wanted]:
             actions += self._release(key)

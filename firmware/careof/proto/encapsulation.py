@@ -19,7 +19,7 @@ class Encapsulation:
     """What one registration asks for. wanted: FLAG_M, FLAG_G or 0."""
 
     def __init__(self, wanted, offered=ALL):
-        self.wanted, self.offered = wanted, offered
+        self.wanted, self.offered = wanted & ALL, offered
         self.plain = False  # everything else was refused here
         self._any_in_udp = False
 

@@ -109,7 +109,7 @@ REFUSALS = {
 UNKNOWN_REFUSAL = Refusal(60, None)
 
 # What one home agent is asked for. udp_request: whether the UDP Tunnel Request extension is sent. flags: the
-# encapsulation (FLAG_M, FLAG_G, 0).
+# encapsulation (FLAG_M, FLAG_G, 0), and FLAG_B.
 Terms = namedtuple("Terms", "home_address home_agent lifetime_s udp_request udp_forced flags wishes")
 # What may be asked for beside. nai: octets or None (RFC 2794); requested: the home agent that is asked for
 # when home_agent names none (RFC 4433), or None; networks: prefixes (RFC 5177); host_configuration: RFC 4332.
@@ -414,7 +414,7 @@ class Registration:
             extensions.append(self.support(now_ms))
         self._identification = self.turn.source.next(now_ms)
         flags = mip.FLAG_T if self.through_agent else mip.FLAG_D | mip.FLAG_T
-        flags |= 0 if ask.kind in ENDING else self.encapsulation.flags()
+        flags |= 0 if ask.kind in ENDING else self.encapsulation.flags() | terms.flags & mip.FLAG_B
         self.request = request = mip.RegistrationRequest(
             flags | (mip.FLAG_S if ask.simultaneous else 0),
             0 if ask.kind in ENDING else min(terms.lifetime_s, self.lifetime_most_s),

@@ -112,6 +112,14 @@ MobileRouter = _section(
     ),
     _option("packet_size", whole(576, 9000), 1400, "octets", "largest inner packet; TCP is told so"),
     _option("simultaneous", BOOLEAN, True, None, "keep the old binding until the new one carries traffic"),
+    _option(
+        "broadcast",
+        BOOLEAN,
+        False,
+        None,
+        "ask for the home network's broadcasts (to 255.255.255.255) and multicasts; the home agent's "
+        "node_group has to allow it",
+    ),
     _option("mobile_network", PREFIX, (), None, "a prefix behind the router", NETWORKS_MAX),
     _option(
         "agent_association",

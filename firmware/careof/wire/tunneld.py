@@ -70,6 +70,8 @@ COUNTERS = (
     "icmp_limited",
     "fragments_made",
     "mss_lowered",
+    "broadcast_copies",
+    "broadcast_limited",
     # signalling
     "signals_up",
     "signals_sent",
@@ -195,6 +197,12 @@ SetOnLink = _row(42, "SetOnLink", TO_TUNNELD, _ON_LINK)
 DropOnLink = _row(43, "DropOnLink", TO_TUNNELD, _ON_LINK)
 SetQuiet = _row(44, "SetQuiet", TO_TUNNELD, (("device", "device"),))
 DropQuiet = _row(45, "DropQuiet", TO_TUNNELD, (("device", "device"),))
+# A node that listens to its home network (RFC 5944 4.3): what is sent there to all or to several goes to it
+# by the route of its home address as well, at a bounded rate. length: of the home network. outer: what is
+# put around each such packet has this source and the home address as destination, so that a foreign agent
+# knows for whom it is; 0.0.0.0: nothing is, the care-of address is the node's own.
+SetListener = _row(46, "SetListener", TO_TUNNELD, (("home_address", "ip"), ("length", "u8"), ("outer", "ip")))
+DropListener = _row(47, "DropListener", TO_TUNNELD, (("home_address", "ip"),))
 #
 # Signalling and probes.
 SendSignal = _row(
@@ -268,6 +276,7 @@ _DROPS = {
     SetCapture: DropCapture,
     SetSpare: DropSpare,
     SetProbe: DropProbe,
+    SetListener: DropListener,
     SetLink: DropLink,
     SetLinkTunnel: DropTunnel,
     SetNeighbour: DropNeighbour,
