@@ -21,10 +21,9 @@ from world import Nat, Wire, World
 
 Router = namedtuple(
     "Router",
-    "name home_address nai home_agent home_prefix_length contact lifetime_s encapsulation packet_size simultaneous"
-    " broadcast"
-    " mobile_network network_mode host_configuration agent_association"
-    " revocation own_traffic uplink association",
+    "name home_address nai home_agent home_prefix_length contact lifetime_s encapsulation packet_size"
+    " simultaneous broadcast mobile_network network_mode host_configuration agent_association revocation"
+    " own_traffic uplink association",
 )
 UplinkSection = namedtuple(
     "UplinkSection", "name device preference association hysteresis_s attachment movement delivery"

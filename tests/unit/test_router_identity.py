@@ -174,9 +174,8 @@ BROADCAST = bytes((10, 77, 0, 255))
 
 
 def asking_everybody():
-    return Learner(
-        **{"home_address": HOME, "contact_known": False, "nai": None, "network_mode": "configured"}
-    ).link()
+    router = Learner(home_address=HOME, contact_known=False, nai=None, network_mode="configured")
+    return router.link()
 
 
 def test_all_home_agents_are_asked_and_the_first_that_answers_is_registered_with():
