@@ -5,8 +5,7 @@ from careof.limits import ADVERTISEMENT_GAP_MIN_MS, PENDING_REPLY_MS
 from careof.wire import icmp, ipv4, mip, udp
 from careof.wire import mip_extensions as ext
 from careof.wire import router_discovery as discovery
-from office import AGENT, AssociationSection
-from test_foreign_agent import (
+from foreign import (
     AGENTS_SPI,
     CARE_OF,
     FIRST,
@@ -25,6 +24,7 @@ from test_foreign_agent import (
     shared,
     with_node_association,
 )
+from office import AGENT, AssociationSection
 
 OWN = ipv4.parse_address("10.9.0.50")  # a care-of address of the node's own, on the link
 FOREIGN_HOME = ext.ForeignHomeAuthentication

@@ -7,8 +7,8 @@ from careof.agent.nodes import Served
 from careof.agent.refusals import BAD_AUTHENTICATOR, BAD_IDENTIFIER, NO_ASSOCIATION, Refusals
 from careof.limits import PAGE_ROWS, REFUSALS_KEPT, VIOLATORS_KEPT
 from careof.wire import ipv4, mip
+from foreign import CARE_OF, OTHER_MAC, Foreign
 from office import AGENT, HOME, Node, agent_options
-from test_foreign_agent import CARE_OF, OTHER_MAC, Foreign
 from test_home_agent import FORGER, Agent
 
 PEER = bytes((192, 0, 2, 9))

@@ -8,8 +8,8 @@ from careof.agent import events
 from careof.agent.events import RouterOptions
 from careof.wire import ipv4, mip, tunneld
 from careof.wire import mip_extensions as ext
+from foreign import CARE_OF, LAN, LINK, MAC, Foreign
 from office import AGENT
-from test_foreign_agent import CARE_OF, LAN, LINK, MAC, Foreign
 from test_home_agent_names import POOL, Home, nai
 from test_router_visiting import FIRST, Node, options
 
