@@ -55,6 +55,8 @@ def test_only_what_is_meant_is_asked_for():
     """3.6.1.2: neither broadcasts nor encapsulations that nobody offered; D with an address of one's own."""
     by_agent = Node().up().hears().last()[2].message.flags
     own = Talk().ask().request().flags
+    # RFC 3543 3.2: only with an address of one's own.
+    assert ext.find(Node().up().hears().last()[2].message.extensions, ext.RevocationSupport) is None
     assert own == mip.FLAG_D | mip.FLAG_T and by_agent & ~mip.FLAG_S == mip.FLAG_T
 
 

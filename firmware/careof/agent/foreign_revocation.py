@@ -103,6 +103,11 @@ class Revocations:
 
     # -- By us
 
+    def registered(self, visitor):
+        """It is a visitor (again)."""
+        self._revoking.registered(visitor.home_address, visitor.care_of)
+        self._told.pop(visitor.home_address, None)
+
     def commanded(self, event, now_ms):
         """`careof revoke HOME-ADDRESS`: the visitor goes, and its home agent hears of it."""
         try:

@@ -189,6 +189,7 @@ class Requests:
             if request.lifetime_s:
                 node.routed = wanted.routed
                 self._note_binding(asked, wish, outcome.lifetime_s)
+                agent.revocations.registered(node, request.care_of_address)
             if outcome.changed:
                 actions.append(Changed("bindings", node.home_address))
                 actions += agent.paths.changed(node, now_ms)

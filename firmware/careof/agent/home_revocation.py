@@ -40,9 +40,14 @@ class Revocations:
             return []
         ended = Binding(node.home_address, self._agent.agent.address, binding.care_of, binding.expires_ms)
         owner = (revocable.peer, node.associations.get(binding.spi))
-        inform = inform and revocable.inform
+        # To the node itself the bit says nothing, and is set (3.3).
+        inform = revocable.peer is None or (inform and revocable.inform)
         self._revoking.begin(ended, inform, revocable.address, revocable.port, owner, now_ms)
         return self.due(now_ms)
+
+    def registered(self, node, care_of):
+        """A request for this binding was accepted."""
+        self._revoking.registered(node.home_address, care_of)
 
     def commanded(self, event, now_ms):
         """`careof revoke NODE`, by home address or NAI: its bindings end, and their other ends hear of it."""

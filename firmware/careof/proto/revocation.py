@@ -93,6 +93,11 @@ class Revoking:
         self._open.append(row)
         return True
 
+    def registered(self, home_address, foreign):
+        """There is such a binding again, later than what we revoked: a repetition would hit that one."""
+        ended = (home_address, foreign)
+        self._open = [row for row in self._open if (row.binding.home_address, row.binding.foreign) != ended]
+
     def deadline(self):
         return min([row.due_ms for row in self._open]) if self._open else None
 
