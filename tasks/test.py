@@ -57,15 +57,16 @@ def lab(rows):
 
 
 def sanitized(rows):
-    """careof-tunneld as a process once more, under the sanitizers."""
-    binary = ASAN / "native/tunneld/careof-tunneld"
-    if not binary.exists():
-        rows.skip("tunneld under sanitizers", "not built: the suite 'native' builds it")
-        return
-    files = sorted((ROOT / "tests/host").glob("test_tunneld_*.py"))
-    # Leaks are looked for by the fuzzers: the leak detector wants ptrace(), which the filter refuses.
-    environment = {"CAREOF_TUNNELD": str(binary), "ASAN_OPTIONS": "detect_leaks=0"}
-    rows.step("tunneld under sanitizers", BIN / "pytest", "-q", *files, env=environment)
+    """careof-tunneld and careof-keyd as processes once more, under the sanitizers."""
+    for name, files in (("tunneld", "test_tunneld_*.py"), ("keyd", "test_keyd*.py")):
+        binary = ASAN / f"native/{name}/careof-{name}"
+        if not binary.exists():
+            rows.skip(f"{name} under sanitizers", "not built: the suite 'native' builds it")
+            continue
+        # Leaks are looked for by the fuzzers: the leak detector wants ptrace(), which the filter refuses.
+        environment = {f"CAREOF_{name.upper()}": str(binary), "ASAN_OPTIONS": "detect_leaks=0"}
+        found = sorted((ROOT / "tests/host").glob(files))
+        rows.step(f"{name} under sanitizers", BIN / "pytest", "-q", *found, env=environment)
 
 
 SUITES = {

@@ -221,6 +221,17 @@ static void client_ready(void *owner, struct watcher *watcher, uint32_t events)
     channel_flush(channel);
 }
 
+bool channel_adopt(struct channel *channel, int client)
+{
+    channel_hang_up(channel, "another one takes its place");
+    channel->client = (struct watcher){.fd = client, .ready = client_ready};
+    if (loop_watch(channel->loop, &channel->client, EPOLLIN))
+        return true;
+    close(client);
+    channel->client.fd = -1;
+    return false;
+}
+
 static void listener_ready(void *owner, struct watcher *watcher, uint32_t events)
 {
     static struct log_limit limit;
@@ -238,12 +249,7 @@ static void listener_ready(void *owner, struct watcher *watcher, uint32_t events
         close(client);
         return;
     }
-    channel_hang_up(channel, "another one takes its place");
-    channel->client = (struct watcher){.fd = client, .ready = client_ready};
-    if (!loop_watch(channel->loop, &channel->client, EPOLLIN)) {
-        close(client);
-        channel->client.fd = -1;
-    }
+    channel_adopt(channel, client);
 }
 
 /* -- Life ----------------------------------------------------------------------------------------- */

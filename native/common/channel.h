@@ -55,6 +55,9 @@ bool channel_begin(struct channel *channel, const struct channel_rules *rules, s
 /* Listens at `path`, which only `client_owner` may use, in the place of whoever was there. False with errno set. */
 bool channel_listen(struct channel *channel, const char *path, uid_t client_owner);
 
+/* This connection in the place of the one before. Closes it and is false if that cannot be. */
+bool channel_adopt(struct channel *channel, int client);
+
 /* Sends one message, or queues it; without a client it is lost. `values`: the structure of its row. */
 void channel_tell(struct channel *channel, uint16_t kind, const void *values);
 

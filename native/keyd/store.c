@@ -126,6 +126,15 @@ bool store_begin(struct store *store, struct worker *worker, uint64_t secret, ch
     return true;
 }
 
+void store_end(struct store *store)
+{
+    for (uint32_t slot = 0; slot < store->values.slot_count; slot++)
+        free(store->values.slots[slot]);
+    names_end(&store->values);
+    octets_free(&store->pending);
+    octets_free(&store->part);
+}
+
 /* -- From careofd --------------------------------------------------------------------------------- */
 
 static void wait_for(struct store *store, uint32_t number)

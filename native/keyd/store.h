@@ -51,6 +51,9 @@ struct store_outcome {
 /* Reads the state file. False with errno set, or with `text` that says what is wrong. */
 bool store_begin(struct store *store, struct worker *worker, uint64_t secret, char text[KEYS_ERROR_SIZE]);
 
+/* Gives all memory back. */
+void store_end(struct store *store);
+
 /* An errno, or 0: it will be on the disk when Saved tells so. */
 int store_save(struct store *store, uint32_t number, const struct named *name, const uint8_t *octets, size_t size,
                bool more);

@@ -1,11 +1,12 @@
 """First inputs for the fuzzers in C, made from the table of messages: one of each kind, and one life.
 
-seeds.py FOLDER     writes FOLDER/fuzz_messages/... and FOLDER/fuzz_tunneld/...
+seeds.py FOLDER     writes FOLDER/fuzz_messages/..., FOLDER/fuzz_tunneld/..., FOLDER/fuzz_keyd/... and so on
 """
 
 import sys
 from pathlib import Path
 
+from careof.wire import keyd
 from careof.wire import tunneld as wire
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -18,15 +19,54 @@ SAMPLES = {
     "mac": b"\2\0\0\0\0\1",
     "device": "up0",
     "list32": (1,),
+    "name": "key",
+    "short": bytes(32),
+    "octets": bytes(range(32)),
 }
 OP_MESSAGE, OP_TUN, OP_UDP, OP_IPIP, OP_TIME = range(5)  # of fuzz_tunneld.c
+OP_DATAGRAM, OP_DONE, OP_REFUSED, OP_POWER_CUT, OP_HANG_UP, OP_KEYS = range(6)  # of fuzz_keyd.c
 INNER = bytes.fromhex("4500001c000100004001 66ac 7f000001 0a4d0002 0000 3500 ca0f 0001".replace(" ", ""))
 
 
-def sample(row):
-    octets = INNER if row.name in ("SendInner", "Inner") else b"\1sample"
-    values = [SAMPLES.get(kind, octets) for _, kind in row.fields]
-    return wire.pack(getattr(wire, row.name)(*values), 1)
+def sample(table, row):
+    octets = {"SendInner": INNER, "Inner": INNER}.get(row.name, SAMPLES["octets"])
+    values = [octets if kind == "octets" else SAMPLES[kind] for _, kind in row.fields]
+    return table.pack(getattr(table, row.name)(*values), 1)
+
+
+def of_keyd():
+    """{fuzzer: {name: octets}}"""
+    messages = {row.name: sample(keyd, row) for row in keyd.ROWS}
+    key = keyd.pack(keyd.AddKey("key", keyd.ALGORITHM_HMAC_MD5, bytes(16)), 1)
+    save = keyd.pack(keyd.Save("name", 0, b"value"), 1)
+    record = bytes([1, 3, 5]) + b"namevalue"
+    return {
+        "fuzz_messages_keyd": messages,
+        "fuzz_keyd": {
+            **{name: op(OP_DATAGRAM, data) for name, data in messages.items()},
+            "questions": op(OP_DATAGRAM, key + messages["Authenticate"] + messages["Verify"]),
+            "life": op(OP_DATAGRAM, b"".join(messages.values())) + op(OP_DONE, b"") * 3,
+            "cut": op(OP_DATAGRAM, save)
+            + op(OP_DONE, b"")
+            + op(OP_DATAGRAM, save * 2)
+            + op(OP_POWER_CUT, b"x"),
+            "refused": op(OP_DATAGRAM, save) + op(OP_REFUSED, b"\1") + op(OP_DONE, b"x" * 300),
+            "loading": op(OP_DATAGRAM, messages["LoadKeys"]) + op(OP_KEYS, b"x") + op(OP_DONE, b""),
+            "parts": op(OP_DATAGRAM, keyd.pack(keyd.Save("name", 1, bytes(900)), 1) + save),
+        },
+        "fuzz_journal": {
+            "anything": b"\0careof-state 1\n\0" + bytes(60),
+            "cut": b"\1\0\7x" + record * 3,
+            "spoilt": b"\2\0\7x" + record * 3,
+        },
+        "fuzz_keys_file": {
+            "right": b"# keys\nkey hmac-sha256 "
+            + b"0f" * 16
+            + b" # comment\n\tother\thmac-md5 "
+            + b"AB" * 64,
+            "wrong": b"key hmac-sha256 " + b"0f" * 15 + b"\nkey hmac-md4 " + b"00" * 16 + b"\n",
+        },
+    }
 
 
 def op(kind, data):
@@ -34,10 +74,11 @@ def op(kind, data):
 
 
 def main(folder):
-    messages = {row.name: sample(row) for row in wire.ROWS}
+    messages = {row.name: sample(wire, row) for row in wire.ROWS}
     life = b"".join(op(OP_MESSAGE, m) for m in messages.values())
     vnet = bytes(10)
     inputs = {
+        **of_keyd(),
         "fuzz_messages": messages,
         "fuzz_tunneld": {
             **{name: op(OP_MESSAGE, data) for name, data in messages.items()},
