@@ -38,6 +38,7 @@ class Questions:
 
     def _answered(self, token, answer, now_ms):
         _, then = self._open.pop(token, (0, None))
+        self._pass_answered()
         return then(answer, now_ms) if then is not None else []
 
     def _ask(self, then, now_ms, most):
@@ -48,10 +49,14 @@ class Questions:
         self._open[token] = now_ms, then
         return token
 
-    def _is_behind(self, now_ms):
-        """Has the oldest question waited too long? The queue of the key provider is everybody's delay."""
+    def _pass_answered(self):
+        """The oldest is one that is open. At every answer: later it would be a look at all since then."""
         while self._oldest != self._token and self._first_token + self._oldest not in self._open:
             self._oldest = self._oldest + 1 & TOKEN_MASK
+
+    def _is_behind(self, now_ms):
+        """Has the oldest question waited too long? The queue of the key provider is everybody's delay."""
+        self._pass_answered()
         asked_ms, _ = self._open.get(self._first_token + self._oldest, (now_ms, None))
         if now_ms - asked_ms > QUESTION_FORGOTTEN_MS:
             self._forgot(now_ms)
@@ -63,4 +68,7 @@ class Questions:
         old = [token for token, row in self._open.items() if now_ms - row[0] > QUESTION_FORGOTTEN_MS]
         for token in old:
             del self._open[token]
+        if old:  # and what was answered behind the oldest of them, in one step
+            asked = [(row[0], token) for token, row in self._open.items()]
+            self._oldest = min(asked)[1] - self._first_token if asked else self._token
         return bool(old)
