@@ -274,8 +274,7 @@ class Careofd:
         def answered(authenticator):
             if authenticator is None:
                 self._key_missing(action.key)
-            else:
-                self._tell(role, events.Authenticated(action.token, authenticator))
+            self._tell(role, events.Authenticated(action.token, authenticator))
 
         self._keeper.authenticate(action.key, action.data, answered)
 

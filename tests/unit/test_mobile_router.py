@@ -301,6 +301,20 @@ def test_another_associations_key_does_not_do():
     assert router.counts == {"reply_false_authenticator": 1, "request_sent": 1, "reply_received": 1}
 
 
+def test_signatures_that_never_come_do_not_pile_up():
+    """The key provider is away, or has no such key: the request is begun again and again."""
+    role, now_ms, asked = Router().role, 0, []
+    event = events.Link("wan0", True, WAN, 24, GATEWAY)
+    while now_ms < 600000:
+        for action in role.handle(event, now_ms):
+            if isinstance(action, events.Authenticate):
+                asked.append(action.token)
+                if len(asked) % 2:
+                    assert role.handle(events.Authenticated(action.token, None), now_ms) == []
+        event, now_ms = events.Late(), max(now_ms + 1, role.deadline())
+    assert len(asked) > 10 and len(role.requests._questions) <= 1
+
+
 def test_every_event_in_every_state_is_survived():
     told = [
         events.TunneldUp(0),

@@ -1,6 +1,6 @@
 """Questions to a key provider: who is let wait, and that counting them never holds the loop."""
 
-from careof.agent.events import Count, Verified, Verify
+from careof.agent.events import Authenticated, Count, Verified, Verify
 from careof.agent.questions import Questions
 from careof.limits import QUESTION_FORGOTTEN_MS, QUESTION_SLOW_MS
 
@@ -63,6 +63,13 @@ def test_a_lost_question_costs_the_next_ones_nothing():
     for _ in range(3):
         assert ask(questions, 5000 + QUESTION_FORGOTTEN_MS) != BEHIND
     assert looked.times <= 6 and len(questions) == 3
+
+
+def test_a_signature_without_its_key_is_not_waited_for():
+    questions = Questions()
+    (question,) = questions.sign("none", b"data", lambda answer, now_ms: [b"data" + answer], 0)
+    assert questions.authenticated(Authenticated(question.token, None), 1) == [] and len(questions) == 0
+    assert ask(questions, QUESTION_SLOW_MS + 1) != BEHIND
 
 
 if __name__ == "__main__":

@@ -54,7 +54,9 @@ LinkUp = namedtuple("LinkUp", "link link_address")
 Refused = namedtuple("Refused", "message error text")  # tunneld could not do this Hold
 TunneldUp = namedtuple("TunneldUp", "offloads")  # (again) connected; what was held has been replayed
 TunneldDown = namedtuple("TunneldDown", "")
-Authenticated = namedtuple("Authenticated", "token authenticator")  # answer to Authenticate
+Authenticated = namedtuple(
+    "Authenticated", "token authenticator"
+)  # of Authenticate; None: there is no such key
 Verified = namedtuple("Verified", "token genuine")  # answer to Verify
 Command = namedtuple("Command", "name arguments")  # from the status socket; "move", "stop", ...
 Reconfigured = namedtuple("Reconfigured", "options")  # the new options of this role

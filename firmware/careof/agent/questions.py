@@ -34,6 +34,10 @@ class Questions:
         return self._answered(event.token, event.genuine, now_ms)
 
     def authenticated(self, event, now_ms):
+        if event.authenticator is None:  # there is no such key: nothing can be signed, and nothing waits
+            self._open.pop(event.token, None)
+            self._pass_answered()
+            return []
         return self._answered(event.token, event.authenticator, now_ms)
 
     def _answered(self, token, answer, now_ms):

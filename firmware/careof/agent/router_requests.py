@@ -116,8 +116,8 @@ class Requests:
         actions = []
         for result in uplink.registration.handle(event, now_ms):
             if isinstance(result, registration.Sign):
-                token = self._ask(uplink, None, now_ms)
-                self._signs[uplink.number] = token
+                self._questions.pop(self._signs.get(uplink.number), None)  # it was late
+                token = self._signs[uplink.number] = self._ask(uplink, None, now_ms)
                 actions.append(Authenticate(token, uplink.association.section.name, result.data))
             elif isinstance(result, registration.Transmit):
                 actions += self._transmit(uplink, result.data, now_ms)
@@ -141,6 +141,8 @@ class Requests:
         question = self._questions.pop(event.token, None)
         if question is None or self._signs.get(question[0].number) != event.token:
             return []  # meanwhile something else is asked
+        if event.authenticator is None:
+            return []  # there is no such key: it is asked again when the signature is late
         return self.tell(question[0], registration.Signed(event.authenticator), now_ms)
 
     # -- Replies
