@@ -89,6 +89,22 @@ def test_what_was_saved_for_another_home_agent_is_not_used():
     assert office.carrying() is None
 
 
+def test_a_router_goes_on_with_what_an_older_careofd_kept():
+    """It had neither names nor agents nor revocation."""
+    office, killed_ms = talking("wan0", "wwan0")
+    office.router.kill()
+    value = office.router.saved["mobile_router-branch.state"]
+    del value["learnt"]
+    value["for"] = value["for"][:4]
+    for _, _, _, binding in value["uplinks"]:
+        for name in ("agent", "revocable", "plain") if binding else ():
+            del binding[name]
+    office.router.start()
+    assert office.router.settled
+    office.world.run(20000)
+    assert uninterrupted(office, killed_ms) and "state_unreadable" not in office.router.counters
+
+
 def test_saved_state_that_is_damaged_is_left_out():
     for value in (None, [], {}, {"for": 1}, "x", 5):
         office, _ = talking("wan0")

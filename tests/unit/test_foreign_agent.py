@@ -166,8 +166,26 @@ def test_visitors_survive_a_restart_with_the_same_numbers():
     assert again.visitors() == []
 
 
+def test_what_an_older_careofd_kept_is_read():
+    """Rows knew nothing of how a visitor asked; and one that cannot be read takes no other with it."""
+    foreign = revocable()
+    foreign.tell(events.Late(), 2000)
+    [(name, value)] = foreign.saved.items()
+    older = {"care_of": value["care_of"], "visitors": [["zz"]] + [row[:13] for row in value["visitors"]]}
+    again = Foreign(foreign.options, {name: older}, 3000)
+    assert again.visitors(3000) == ["10.77.0.2"] and again.counts["state_unreadable"] == 1
+
+
 def test_what_cannot_be_read_is_left_out():
-    for value in (None, 7, [], {}, {"care_of": "zz"}, {"care_of": "c0000207", "visitors": [[1]]}):
+    for value in (
+        None,
+        7,
+        [],
+        {},
+        {"care_of": "zz"},
+        {"care_of": "c0000207", "visitors": [[1]]},
+        {"care_of": "c0000207", "visitors": 5},
+    ):
         again = Foreign(saved={"foreign_agent-lan.visitors": value})
         assert again.visitors() == []
         again.visiting()

@@ -285,6 +285,31 @@ def test_what_it_knows_survives_a_restart_under_the_same_numbers():
     assert other.code() == 133
 
 
+def saved_by():
+    agent = Agent().started()
+    agent.datagram(agent.request())
+    agent.tell(events.Late(), agent.role.deadline())
+    [(name, rows)] = agent.saved.items()
+    return agent, name, rows
+
+
+def test_what_an_older_careofd_kept_is_read():
+    """Rows knew nothing of leases, bindings nothing of how they were asked for."""
+    agent, name, rows = saved_by()
+    (key, guards, bindings, routed, _), older = rows[0], Agent()
+    older.tell(events.Restored(name, [[key, guards, [b[:6] for b in bindings], routed]]), 1000)
+    older.tell(events.Start(), 1000)
+    assert older.routes() == agent.routes() and "state_unreadable" not in older.counts
+
+
+def test_one_row_that_cannot_be_read_takes_no_other_with_it():
+    agent, name, rows = saved_by()
+    other = Agent()
+    other.tell(events.Restored(name, [["zz", [], []]] + rows), 1000)
+    other.tell(events.Start(), 1000)
+    assert other.routes() == agent.routes() and other.counts["state_unreadable"] == 1
+
+
 def test_damaged_state_is_left_out():
     for value in (5, [5], [["zz", [], []]], [[HOME.hex(), [[SPI, "timestamps", []]], []]]):
         agent = Agent()

@@ -86,29 +86,37 @@ class AgentState:
 
     def restore(self, event, now_ms):
         """Take over what Save kept. What the configuration does not have any more is left out."""
-        restored, of_piece = 0, self._piece_named(event.name)
+        restored, of_piece, wrong = 0, self._piece_named(event.name), None
         actions = [Save(event.name, None)] if of_piece is None else []
-        try:
-            for key, guards, bindings, routed, lease in event.value:
-                node = self._agent.nodes.by_key(key)
-                if node is None or node.bindings:
-                    continue
-                self._agent.nodes.keep(node)
-                piece = self._note(node)
-                self._restore_guards(node, guards)
-                if lease is None or self._agent.leases.restored(node, bytes.fromhex(lease)):
-                    self._restore_bindings(node, bindings, now_ms)
-                    self._agent.leases.touched(node)
-                self._restore_routed(node, routed)
-                restored += 1
-                if piece != of_piece:  # there were more pieces, or less
-                    self._changed(piece, now_ms)
-                    if of_piece is not None:
-                        self._changed(of_piece, now_ms)
-        except (ValueError, TypeError, KeyError, IndexError) as e:
-            text = "%s cannot be read (%s): nodes register again" % (event.name, e)
-            return actions + [Log("warning", "state", text), Count("state_unreadable")]
+        for row in event.value if isinstance(event.value, list) else [event.value]:
+            try:
+                restored += self._restore_row(row, of_piece, now_ms)
+            except (ValueError, TypeError, KeyError, IndexError) as e:
+                wrong = e  # the other rows are as good as before
+        if wrong is not None:
+            text = "%s cannot all be read (%s): nodes register again" % (event.name, wrong)
+            actions += [Log("warning", "state", text), Count("state_unreadable")]
         return actions + [Log("debug", "state", "%s: %d nodes restored" % (event.name, restored))]
+
+    def _restore_row(self, row, of_piece, now_ms):
+        """How many nodes were restored by it."""
+        key, guards, bindings, routed = row[:4]
+        lease = row[4] if len(row) > 4 else None  # older ones had no leases
+        node = self._agent.nodes.by_key(key)
+        if node is None or node.bindings:
+            return 0
+        self._agent.nodes.keep(node)
+        piece = self._note(node)
+        self._restore_guards(node, guards)
+        if lease is None or self._agent.leases.restored(node, bytes.fromhex(lease)):
+            self._restore_bindings(node, bindings, now_ms)
+            self._agent.leases.touched(node)
+        self._restore_routed(node, routed)
+        if piece != of_piece:  # there were more pieces, or less
+            self._changed(piece, now_ms)
+            if of_piece is not None:
+                self._changed(of_piece, now_ms)
+        return 1
 
     def _piece_of(self, node):
         number = spread(node.nai) if node.leases else int.from_bytes(node.home_address[1:], "big")
@@ -147,7 +155,9 @@ class AgentState:
 
     def _restore_bindings(self, node, bindings, now_ms):
         lifetime_max_ms = self._agent.bindings.lifetime_max_s * 1000
-        for care_of, spi, (kind, peer, port, reverse), expires_ms, number, revocable, asked in bindings:
+        for row in bindings:
+            care_of, spi, (kind, peer, port, reverse), expires_ms, number, revocable = row[:6]
+            asked = row[6] if len(row) > 6 else None  # older ones do not say
             wish = Wish(bytes.fromhex(care_of), spi, 0, False, kind, bytes.fromhex(peer), port, reverse)
             binding = Binding(wish)
             binding.revocable = self._restore_revocable(revocable)

@@ -4,10 +4,12 @@ One value, saved a moment after something changed and not more often than once a
 by the wall clock, the only one that survives. Pending requests are not kept: the nodes repeat them.
 """
 
-from ..limits import LIFETIME_INFINITE_S, SAVE_GAP_MS, SAVE_SOON_MS, SAVE_WORK_MS
+from ..limits import KEEPALIVE_S, LIFETIME_INFINITE_S, SAVE_GAP_MS, SAVE_SOON_MS, SAVE_WORK_MS
 from ..wire.mip_extensions import RevocationSupport
 from .events import Count, Log, Save
 from .visitors import Visitor
+
+UNREADABLE = (ValueError, TypeError, KeyError, IndexError)  # what JSON values of another form cause
 
 
 class ForeignState:
@@ -60,21 +62,28 @@ class ForeignState:
         """Take over what Save kept; what the configuration does not serve any more is left out."""
         if event.name != self._name or not event.value:
             return []
-        agent, restored = self._agent, 0
+        agent, restored, wrong, rows = self._agent, 0, None, []
         try:
             if agent.care_of is None:
                 agent.care_of = bytes.fromhex(event.value["care_of"])
-            for row in event.value["visitors"]:
+            rows = list(event.value["visitors"])
+        except UNREADABLE as e:
+            wrong = e
+        for row in rows:
+            try:
                 restored += self._restore_row(row, now_ms)
-        except (ValueError, TypeError, KeyError, IndexError) as e:
-            text = "%s cannot be read (%s): visitors register again" % (event.name, e)
-            return [Log("warning", "state", text), Count("state_unreadable")]
-        return [Log("info", "state", "%s: %d visitors restored" % (event.name, restored))]
+            except UNREADABLE as e:
+                wrong = e  # the other rows are as good as before
+        actions = []
+        if wrong is not None:
+            text = "%s cannot all be read (%s): visitors register again" % (event.name, wrong)
+            actions = [Log("warning", "state", text), Count("state_unreadable")]
+        return actions + [Log("info", "state", "%s: %d visitors restored" % (event.name, restored))]
 
     def _restore_row(self, row, now_ms):
         agent = self._agent
         home, nai, device, link_address, home_agent, care_of, end, bits, lifetime_s, expires_ms = row[:10]
-        revocable, tunnel_number, delivery_number, (source, flags, identification, keepalive_s) = row[10:]
+        revocable, tunnel_number, delivery_number = row[10:13]
         advertiser = agent.advertisers.get(device)
         visitor = Visitor(bytes.fromhex(home), bytes.fromhex(nai))
         visitor.advertiser, visitor.link_address = advertiser, bytes.fromhex(link_address)
@@ -83,8 +92,12 @@ class ForeignState:
         visitor.co_located, visitor.reverse, visitor.encapsulating = bits
         visitor.revocable = None if revocable is None else RevocationSupport(*revocable)
         visitor.delivery_number = delivery_number
-        visitor.source, visitor.flags = bytes.fromhex(source), flags
-        visitor.identification, visitor.keepalive_s = identification, keepalive_s
+        visitor.keepalive_s = KEEPALIVE_S if visitor.end[2] else 0  # with a port, it is in UDP
+        if len(row) > 13:  # older ones do not say how it asked, nor of keepalives
+            source, visitor.flags, visitor.identification = row[13][:3]
+            visitor.source = bytes.fromhex(source)
+            if len(row[13]) > 3:
+                visitor.keepalive_s = row[13][3]
         # A wall clock that was set back in between must not prolong anything.
         left_s = lifetime_s
         if expires_ms is not None:

@@ -4,7 +4,7 @@ One value: for whom it is (home address, home agent, contact and name as they ar
 another one mean nothing), what was learnt of them, each association's identification source, and each
 uplink's number with its binding. Expiries are kept by the wall clock, the only one that survives. After the
 restart the same objects are held under the same numbers, the route is said again, and a probe shows whether
-it is all still true.
+it is all still true. An older careofd's value lacks what that did not know of.
 """
 
 from ..proto.discovery import restored
@@ -86,9 +86,13 @@ class RouterState:
         if value is None:
             return []
         try:
-            if value["for"] != self._identity():
+            identity = self._identity()
+            if (
+                value["for"] + [None] * (len(identity) - len(value["for"])) != identity
+            ):  # older: without a name
                 return [Log("notice", "state", "kept for another home agent: not used")]
-            self._role.router.restore(value["learnt"])
+            if "learnt" in value:
+                self._role.router.restore(value["learnt"])
             for uplink in self._role.uplinks:
                 self._role.requests.new_terms(uplink)
             self._restore_sources(value["sources"])
@@ -128,20 +132,20 @@ class RouterState:
             if left_ms <= 0:
                 return
             expires_ms = now_ms + min(left_ms, lifetime_s * 1000)
-        if binding["agent"] is not None:
+        if binding.get("agent") is not None:
             if uplink.discovery is None:
                 return
             agent = restored(binding["agent"], now_ms)
             uplink.discovery.was_at(agent)
             uplink.agent = agent
         uplink.registration.attached(uplink.agent is not None, *uplink.offered())
-        uplink.registration.encapsulation.plain = binding["plain"]
+        uplink.registration.encapsulation.plain = binding.get("plain", False)
         uplink.carrier = True
         uplink.address = bytes.fromhex(binding["address"]) if binding["address"] else None
         uplink.prefix_length = binding["prefix_length"]
         uplink.gateway = bytes.fromhex(binding["gateway"]) if binding["gateway"] else None
         uplink.registration.bound_before(uplink.asks()[1], lifetime_s, expires_ms, now_ms)
-        uplink.registration.revocable = binding["revocable"]
+        uplink.registration.revocable = binding.get("revocable")
         if binding["round_trip_ms"] is not None:
             uplink.round_trip.measured(binding["round_trip_ms"])
         uplink.udp, uplink.keepalive_s = binding["udp"], binding["keepalive_s"]
