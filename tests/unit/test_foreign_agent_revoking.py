@@ -4,7 +4,7 @@ from careof.agent import events
 from careof.wire import mip
 from careof.wire import mip_extensions as ext
 from careof.wire import router_discovery as discovery
-from test_foreign_agent import AGENT, AGENTS_SPI, HOME, STRANGER, Foreign, revocable, revocation, shared
+from foreign import AGENT, AGENTS_SPI, HOME, STRANGER, Foreign, revocable, revocation, shared
 
 
 def revoke(foreign, now_ms=1000):
