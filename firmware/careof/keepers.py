@@ -7,6 +7,7 @@ Both are asked the same: what to do with an answer goes along with the question,
     authenticate(name, data, then)                then(authenticator), None: no such key
     verify(name, data, authenticator, then)       then(is it that?), None: no such key
     save(name, value)                             a JSON value, None: forget it
+    when_kept(then)                               then() when all that was saved is safe, or nobody could tell
     restore(then)                                 then({name: value}, [name of what cannot be read])
     ask_counters(answer), state, close()
 """
@@ -54,6 +55,9 @@ class SoftKeeper:
         except OSError as e:
             self._count("state_unwritable")
             self._trouble("%s cannot be kept: %s" % (name, e))
+
+    def when_kept(self, then):
+        then()
 
     def restore(self, then):
         kept, unreadable = self._store.restore()

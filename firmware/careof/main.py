@@ -24,7 +24,7 @@ from .system import commands, links, log, loop, memory, options, reading, resolv
 EXIT_USE, EXIT_CONFIGURATION, EXIT_MACHINE = 2, 3, 4
 CONFIG, RUN = "/etc/config/careof", "/var/run/careof"
 WALL_CLOCK_MS = 1000  # how often a step of the wall clock is looked for
-GOODBYE_MAX_MS = 4000  # roles have so long to say goodbye
+GOODBYE_MAX_MS = 4000  # roles have so long to say goodbye, and what they keep to be on the disk
 NUMBERS_OF_A_ROLE = 1 << 24  # uplink, tunnel and path numbers: each role has its own range
 
 
@@ -337,7 +337,7 @@ class Careofd:
         if self._stopping is not None:
             self._stopping.discard(role.name)
             if not self._stopping:
-                self._loop.stop()
+                self._keeper.when_kept(self._loop.stop)
 
     # -- Commands: what the status socket asks
 

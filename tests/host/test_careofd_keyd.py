@@ -150,6 +150,22 @@ def test_a_power_cut_takes_no_binding_and_no_identification(office):
     wait_until(lambda: stranger.reply_to(genuine) == 0, "the replayed request to be accepted")
 
 
+def test_an_orderly_stop_waits_for_the_disk(office):
+    """A binding of the last moment, and a keyd that takes its time (stopped, so that it surely does)."""
+    stranger = Stranger(office)
+    assert stranger.reply_to(registration()) == 0
+    office.branch.kill()
+    office.agent.keyd.process.send_signal(signal.SIGSTOP)
+    assert office.agent.careof("stop")[0] == 0
+    time.sleep(1)
+    assert office.agent.process.poll() is None
+    office.agent.keyd.process.send_signal(signal.SIGCONT)
+    assert office.agent.process.wait(5) == 0
+    office.agent.start()
+    wait_until(lambda: "192.0.2.3" in stranger.where_the_branch_is(), "the binding to come back")
+    assert "reply_0" not in office.agent.counters()
+
+
 def test_a_power_cut_at_the_branch(office):
     """It comes back with identifications above all that it used, and is served at once."""
     for _ in range(3):

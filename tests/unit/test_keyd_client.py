@@ -296,6 +296,33 @@ def test_what_keyd_refuses_is_told_and_given_up(world):
 
 
 @told
+def test_whoever_ends_waits_for_the_disk(world):
+    done = []
+    world.client.when_kept(lambda: done.append("away"))
+    world.greet()
+    world.client.when_kept(lambda: done.append("nothing to keep"))
+    world.client.save("name", 1)
+    world.client.when_kept(lambda: done.append("saved"))
+    (first,) = world.sent()
+    world.client.save("name", 2)
+    assert done == ["away", "nothing to keep"]
+    world.say(wire.Saved(world.numbers[first]))
+    (second,) = world.sent()
+    assert done == ["away", "nothing to keep"]
+    world.say(wire.Saved(world.numbers[second]))
+    assert done.pop() == "saved" and len(done) == 2
+    world.client.save("name", 3)
+    world.client.when_kept(lambda: done.append("refused"))
+    (third,) = world.sent()
+    world.say(wire.Done(world.numbers[third], 28, b"value 'name': no space"))
+    world.client.save("name", 4)
+    world.client.when_kept(lambda: done.append("lost"))
+    assert done[2:] == ["refused"]
+    world.die()
+    assert done[3:] == ["lost"]
+
+
+@told
 def test_what_no_keyd_would_take_is_not_said(world):
     world.greet()
     world.client.save("x" * 64, 1)

@@ -48,7 +48,7 @@ class KeydClient:
         self._restoring = None  # what is told all values, until it was
         self._values, self._unreadable = {}, []  # those that came
         self._parts = []  # of one that has not come whole
-        self._after_loading, self._after_counters = [], []
+        self._after_loading, self._after_counters, self._after_kept = [], [], []
         loop.add_timer(self)
 
     @property
@@ -142,6 +142,17 @@ class KeydClient:
         elif self.state == UP and self._restoring is None:
             self._save(name)
 
+    def when_kept(self, then):
+        """Call then() when all that was said is on keyd's disk, or no keyd is there that could say so."""
+        self._after_kept.append(then)
+        self._look_if_kept()
+
+    def _look_if_kept(self):
+        if not self._unsaved or self.state != UP:
+            waiting, self._after_kept = self._after_kept, []
+            for then in waiting:
+                then()
+
     def _save(self, name):
         octets = self._unsaved[name]
         if octets is None:
@@ -163,6 +174,7 @@ class KeydClient:
         acknowledged, self._under_way = self._under_way[:done], self._under_way[done:]
         for _, _, name in acknowledged:
             self._settle(name)
+        self._look_if_kept()
 
     def _settle(self, name):
         """keyd has done with what it was told of this name."""
@@ -243,6 +255,7 @@ class KeydClient:
             then("careof-keyd does not answer")
         for answer in counters:
             answer(None)
+        self._look_if_kept()
         if was_up:
             self._changed(False, why)
 
@@ -317,6 +330,7 @@ class KeydClient:
             if _is_up_to(first, message.of_number) and _is_up_to(message.of_number, last):
                 del self._under_way[index]
                 self._settle(name)
+                self._look_if_kept()
                 return
 
 
