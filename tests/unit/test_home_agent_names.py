@@ -222,6 +222,26 @@ def test_status_shows_names_and_how_full_the_pool_is():
     assert [(row["home_address"], row["nai"]) for row in shown["bound"]] == [(first, nai(0))]
 
 
+def test_leased_addresses_on_a_real_home_link():
+    """Stood in for by ARP while their nodes are away, and the link's own while they are at home."""
+    home = Home(changes={"home_device": "home0"})
+    home.tell(events.Link("home0", True, ipv4.parse_address("10.80.0.1"), 29, None))
+    home.tell(events.LinkUp(1, b"\x02\0\0\0\0\x01"))
+    assert ("deliver", POOL[0], POOL[1]) not in home.held
+    given = ipv4.parse_address(home.given(0))
+    assert given != ipv4.parse_address("10.80.0.1")  # the agent's own, there
+    assert home.held["proxy", given] == tunneld.SetProxy("home0", given)
+    assert home.held["deliver", given, 32] == tunneld.SetDeliver(given, 32)
+    home.ask(0, home=given, care_of=given, lifetime_s=0)
+    assert ("proxy", given) not in home.held and ("deliver", given, 32) not in home.held
+    elsewhere = Home(changes={"home_device": "home0"})
+    elsewhere.tell(events.Link("home0", True, ipv4.parse_address("10.66.0.1"), 24, None))
+    given = ipv4.parse_address(elsewhere.given(0))
+    assert ("proxy", given) not in elsewhere.held and ("deliver", given, 32) in elsewhere.held
+    elsewhere.tell(events.Late(), 700000)
+    assert ("deliver", given, 32) not in elsewhere.held
+
+
 # -- The home agent that is found on the way (RFC 4433)
 
 

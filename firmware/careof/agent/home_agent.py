@@ -205,8 +205,10 @@ class HomeAgent:
 
     def _delivered(self):
         """What the kernel hands to us whoever is registered: home networks, and outside of them what sections
-        have, but addresses that are at home."""
-        delivered = set(self.agent.address_pool).union(self.agent.home_network)
+        have, but addresses that are at home. With a home link, those of the pool may be, too."""
+        delivered = set(self.agent.home_network)
+        if self.home_link is None:
+            delivered.update(self.agent.address_pool)
         for node in self.nodes.sections():
             at_home = self.home_link is not None and not node.bindings and self.home_link.is_on_link(node)
             delivered.update(self.nodes.outside(node.networks if at_home else node.prefixes()))

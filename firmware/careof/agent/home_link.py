@@ -171,8 +171,10 @@ class HomeLink:
     # -- Nodes
 
     def is_on_link(self, node):
-        """Is its home address of this link's prefix?"""
+        """Is its home address, if it has one, of this link's prefix?"""
         address, length = self.advertiser.address, self.advertiser.prefix_length
+        if node.home_address is None:
+            return False
         return address is not None and ipv4.covers((ipv4.masked(address, length), length), node.home_address)
 
     def bindings_changed(self, node, now_ms):

@@ -289,7 +289,10 @@ class Nodes:
             del self._by_address[number]
             self._ordered(number)
         node.takes(home_address)
+        node.on_demand = ()
         if home_address is not None:
+            if self._leases_may_be_at_home:
+                node.on_demand = ((home_address, 32),)
             number = number_of(home_address)
             self._by_address[number] = node
             self._ordered(number)
@@ -313,6 +316,7 @@ class Nodes:
         """Take a configuration: (nodes of sections that it has no more, [(node, its networks before)])."""
         self._table, self._groups = options.table, options.groups
         self._home_networks = tuple(options.agent.home_network)
+        self._leases_may_be_at_home = options.agent.home_device is not None
         self._policies = {name: policy.policy_of(group) for name, group in options.groups.items()}
         self._generation += 1
         self._unswept = list(self._kept)
