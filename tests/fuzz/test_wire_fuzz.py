@@ -6,6 +6,7 @@ Mutations begin with messages that are right, so that most get past the first ch
 import struct
 
 from careof.wire import icmp, ipv4, keyd, link, mip, mip_extensions, netlink, router_discovery, tunneld, udp
+from careof.wire.messages import split as messages_of
 from careof.wire.reader import Malformed
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -127,6 +128,7 @@ def test_keyd_datagrams_are_read_back(several):
 @given(st.one_of(st.binary(max_size=100), mutated(TO_KEYD.map(lambda m: keyd.pack(m, 1) * 2))))
 def test_any_keyd_datagram(data):
     found = read(keyd.messages, data)
+    assert found == read(lambda d: [keyd.unpack(m) for m in messages_of(d, "keyd message")], data)
     if found is not None:
         assert b"".join([keyd.pack(*message) for message in found]) == data
 

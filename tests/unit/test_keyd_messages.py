@@ -64,6 +64,41 @@ def test_a_datagram_has_several_messages():
             assert size not in ends
 
 
+def test_the_quick_forms_are_those_of_the_table():
+    for name in ("k", "node-10.77.0.2-256", "x" * 63):
+        key = keyd.key_octets(name)
+        for data in (b"", b"data", bytes(3000)):
+            for number, token in ((0, 0), (1, 0xFFFFFFFF), (0xFFFFFFFF, 7)):
+                wanted = keyd.pack(keyd.Authenticate(token, name, data), number)
+                assert keyd.pack_authenticate(number, token, key, data) == wanted
+                for authenticator in (b"", bytes(16), bytes(255)):
+                    wanted = keyd.pack(keyd.Verify(token, name, authenticator, data), number)
+                    assert keyd.pack_verify(number, token, key, authenticator, data) == wanted
+    for message in (
+        keyd.Verified(0xFFFFFFFF, 1),
+        keyd.Verified(7, 255),
+        keyd.Authenticated(7, b""),
+        keyd.Authenticated(0, bytes(64)),
+    ):
+        octets = keyd.pack(message, 0xFFFFFFFE)
+        assert keyd.messages(octets) == [keyd.unpack(octets)] == [(message, 0xFFFFFFFE)]
+        for size in range(8, len(octets) + 3):  # of another length, with a header that agrees
+            other = octets[:2] + size.to_bytes(2, "big") + (octets + bytes(9))[4:size]
+            if refused(keyd, other):
+                try:
+                    keyd.messages(other)
+                    assert False, size
+                except Malformed:
+                    pass
+            else:
+                assert keyd.messages(other) == [keyd.unpack(other)]
+    try:
+        keyd.key_octets("x" * 64)
+        assert False
+    except ValueError:
+        pass
+
+
 def test_a_length_below_a_header_is_refused():
     for length in range(8):
         try:

@@ -17,6 +17,7 @@ from ..wire.reader import Malformed, printable
 from .connection import GREETED, UP, Connection
 
 QUEUE_MAX = 8192  # datagrams
+NAMES_MAX = 4096  # of keys, whose octets are kept
 BUFFER_SIZE = 8192  # octets: wire.DATAGRAM_SIZE_MAX, and of one message with a part of a value
 
 
@@ -39,7 +40,8 @@ class KeydClient:
         self._number = 0
         self._batch, self._batch_size = [], 0
         self._keys = {}  # name -> (algorithm, secret)
-        self._questions = {}  # token -> (at_ms, then, message)
+        self._questions = {}  # token -> (at_ms, then, how to pack it, name of the key, the rest of it)
+        self._names = {}  # of keys -> their octets in a question
         self._token = 0
         self._unsaved = {}  # name -> octets, or None to forget it
         self._under_way = []  # (first number, last number, name) of what keyd has, in order
@@ -89,22 +91,31 @@ class KeydClient:
 
     def authenticate(self, name, data, then):
         """then(octets): the authenticator; None if there is no such key."""
-        self._ask(wire.Authenticate, (name, data), then)
+        self._ask(wire.pack_authenticate, name, (data,), then)
 
     def verify(self, name, data, authenticator, then):
         """then(is it that?); None if there is no such key."""
-        self._ask(wire.Verify, (name, authenticator[:255], data), then)
+        self._ask(wire.pack_verify, name, (authenticator[:255], data), then)
 
-    def _ask(self, kind, about, then):
+    def _ask(self, pack, name, about, then):
         now_ms = self._loop.now_ms()
         if len(self._questions) >= KEYD_QUESTIONS_MAX and not self._forgot(now_ms):
             self._count("keyd_questions_too_many")
             return
-        self._token = (self._token + 1) & 0xFFFFFFFF
-        message = kind(self._token, *about)
-        self._questions[self._token] = (now_ms, then, message)
+        self._token = token = (self._token + 1) & 0xFFFFFFFF
+        self._questions[token] = question = (now_ms, then, pack, name, about)
         if self.state == UP:
-            self._say(message)
+            self._say_question(token, question)
+
+    def _say_question(self, token, question):
+        _, _, pack, name, about = question
+        key = self._names.get(name)
+        if key is None:
+            key = wire.key_octets(name)
+            if len(self._names) < NAMES_MAX:
+                self._names[name] = key
+        self._number = number = (self._number + 1) & 0xFFFFFFFF
+        self._add(pack(number, token, key, *about))
 
     def _forgot(self, now_ms):
         """Drop the questions that nobody waits for any more; is there room now?"""
@@ -268,12 +279,15 @@ class KeydClient:
     def _say(self, message):
         """Into the datagram that leaves with the end of this turn. The message's number."""
         self._number = (self._number + 1) & 0xFFFFFFFF
-        octets = wire.pack(message, self._number)
-        if self._batch_size + len(octets) > wire.DATAGRAM_SIZE_MAX:
+        self._add(wire.pack(message, self._number))
+        return self._number
+
+    def _add(self, octets):
+        size = len(octets)
+        if self._batch_size + size > wire.DATAGRAM_SIZE_MAX:
             self._flush()
         self._batch.append(octets)
-        self._batch_size += len(octets)
-        return self._number
+        self._batch_size += size
 
     def _flush(self):
         batch, self._batch, self._batch_size = self._batch, [], 0
@@ -297,8 +311,8 @@ class KeydClient:
                 self._save(name)
         now_ms = self._loop.now_ms()
         self._forgot(now_ms)
-        for _, _, question in list(self._questions.values()):
-            self._say(question)
+        for token, question in list(self._questions.items()):
+            self._say_question(token, question)
             self._count("keyd_questions_again")
         if self.state == UP:  # it may be gone again already
             self._changed(True, "%d keys in its file" % message.keys_of_file)

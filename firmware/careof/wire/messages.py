@@ -79,14 +79,15 @@ class Table:
 
 def split(datagram, where):
     """The messages of a datagram that may have several, each as a memoryview. Raises Malformed."""
-    reader = Reader(datagram, where)
+    view = memoryview(datagram)
     found = []
-    while reader.left():
-        header = reader.peek(4, "length")
-        length = (header[2] << 8) | header[3]
-        if length < HEADER_SIZE:
-            raise Malformed(where + ".length", "%d" % length)
-        found.append(reader.take(length, "message"))
+    at, end = 0, len(view)
+    while at < end:
+        length = (view[at + 2] << 8) | view[at + 3] if at + HEADER_SIZE <= end else 0
+        if not HEADER_SIZE <= length <= end - at:
+            raise Malformed(where + ".length", "says %d, %d octets left" % (length, end - at))
+        found.append(view[at : at + length])
+        at += length
     return found
 
 

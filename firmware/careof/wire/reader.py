@@ -48,12 +48,6 @@ class Reader:
         self._at = start + size
         return self._data[start : start + size]
 
-    def peek(self, size, field):
-        """The same octets without going past them."""
-        view = self.take(size, field)
-        self._at -= size
-        return view
-
     def octets(self, size, field):
         """The next `size` octets as bytes."""
         return bytes(self.take(size, field))
