@@ -1,6 +1,6 @@
 """HMAC against the vectors of RFC 2202 and RFC 4231, and a provider that keeps its secrets."""
 
-from careof.crypt import ALGORITHMS
+from careof.crypt import ALGORITHMS, HandedKeys, soft
 from careof.crypt.soft import SoftProvider, _Key
 
 AA = b"\xaa"
@@ -15,6 +15,15 @@ MD5_VECTORS = (  # RFC 2202 section 2
     (b"\x0c" * 16, b"Test With Truncation", "56461ef2342edc00f9bab995690efd4c"),
     (AA * 80, LONG_KEY + b" - Hash Key First", "6b1ab7fe4bd7bf8f0b62e6ce61b9d0cd"),
     (AA * 80, LONG_KEY + b" and Larger Than One Block-Size Data", "6f630fad67cda0ee1fb1f562db3aa53e"),
+)
+SHA1_VECTORS = (  # RFC 2202 section 3
+    (b"\x0b" * 20, b"Hi There", "b617318655057264e28bc0b6fb378c8ef146be00"),
+    (b"Jefe", b"what do ya want for nothing?", "effcdf6ae5eb2fa2d27416d5f184df9c259a7c79"),
+    (AA * 20, b"\xdd" * 50, "125d7342b9ac11cd91a39af48aa17b4f63f175d3"),
+    (bytes(range(1, 26)), b"\xcd" * 50, "4c9007f4026250c6bc8414f9bf50c86c2d7235da"),
+    (b"\x0c" * 20, b"Test With Truncation", "4c1a03424b55e07fe7f27be1d58bb9324a9a5a04"),
+    (AA * 80, LONG_KEY + b" - Hash Key First", "aa4ae5e15272d00e95705637ce8a3b55ed402112"),
+    (AA * 80, LONG_KEY + b" and Larger Than One Block-Size Data", "e8e99d0f45237d786d6bbaa7965c7808bbff1a91"),
 )
 SHA256_VECTORS = (  # RFC 4231 section 4
     (b"\x0b" * 20, b"Hi There", "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7"),
@@ -63,6 +72,10 @@ def test_hmac_md5_is_rfc_2202s():
     check_vectors("hmac-md5", MD5_VECTORS)
 
 
+def test_hmac_sha1_is_rfc_2202s():
+    check_vectors("hmac-sha1", SHA1_VECTORS)
+
+
 def test_hmac_sha256_is_rfc_4231s():
     check_vectors("hmac-sha256", SHA256_VECTORS)
 
@@ -91,6 +104,38 @@ def refused(name, algorithm, secret):
 def test_a_key_that_will_not_do_is_refused_without_showing_it():
     assert refused("a", "hmac-md4", b"secret") == "key a: no algorithm hmac-md4"
     assert refused("a", "hmac-md5", b"secret") == "key a: 6 octets, at least 16"
+
+
+def test_an_interpreter_without_a_hash_says_what_to_do():
+    """MicroPython without a TLS library has SHA-256 and no other."""
+
+    class Poor:
+        sha256 = soft.hashlib.sha256
+
+    rich, soft.hashlib = soft.hashlib, Poor
+    try:
+        for algorithm, name in (("hmac-md5", "md5"), ("hmac-sha1", "sha1")):
+            text = refused("a", algorithm, bytes(16))
+            assert text == (
+                "key a: %s: this interpreter has no %s: expected another algorithm, or key_provider keyd"
+                % (algorithm, name)
+            )
+        assert refused("a", "hmac-sha256", bytes(16)) is None
+    finally:
+        soft.hashlib = rich
+
+
+def test_keys_on_their_way_to_another_process_are_checked_too():
+    keys = HandedKeys()
+    for algorithm in ALGORITHMS:
+        keys.add_key(algorithm, algorithm, bytes(range(16)))
+        assert keys.keys[algorithm] == (algorithm, bytes(range(16)))
+    for algorithm, secret in (("hmac-md4", bytes(16)), ("hmac-md5", bytes(15))):
+        try:
+            keys.add_key("a", algorithm, secret)
+            assert False
+        except ValueError as e:
+            assert str(e).startswith("key a: ")
 
 
 def test_a_key_has_no_text_that_shows_it():

@@ -326,6 +326,22 @@ def test_every_row_has_help_and_a_default_of_its_own_type():
                 assert option.type.read(str(option.default)) == option.default
 
 
+def test_a_key_may_be_left_to_keyd():
+    told = mistakes(BRANCH.replace("\toption key '%s'\n" % KEY, ""))
+    assert told and "option 'key' is missing: expected here, or in careof-keyd's file" in told[0]
+    keyd = "config globals\n\toption key_provider 'keyd'\n"
+    read_without = read(keyd + BRANCH.replace("\toption key '%s'\n" % KEY, ""))
+    assert [a.key for a in read_without.association] == [None] * len(read_without.association)
+    assert read_without.globals.key_provider == "keyd" and read(BRANCH).globals.key_provider == "soft"
+    assert read(keyd + BRANCH).association[0].key is not None
+    assert mistakes("config globals\n\toption key_provider 'tpm'\n") == [
+        "careof:2: option 'key_provider' 'tpm': expected one of soft, keyd"
+    ]
+    long = "x" * 64
+    told = mistakes("config association '%s'\n\toption spi '300'\n\toption key '%s'\n" % (long, KEY))
+    assert told == ["careof:1: config association: a name of 64 characters: expected 63 at most"]
+
+
 def test_the_algorithms_are_those_of_the_key_provider():
     rows = {row.kind: row for row in option_table.SECTIONS}
     option = {option.name: option for option in rows["association"].options}["algorithm"]
