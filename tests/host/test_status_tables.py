@@ -7,10 +7,12 @@ import threading
 
 import pytest
 from careof_office import (
+    AGENT,
     AGENT_ADDRESS,
     HOME_ADDRESS,
     INTERPRETERS,
     PATIENCE_S,
+    SERVER,
     Office,
     environment,
     wait_until,
@@ -179,3 +181,29 @@ def test_a_refusal_by_a_foreign_agent_is_explained(roaming):
         followed.stop()
         laptop.config_path.write_text(LAPTOP)
         laptop.careof("reload")
+
+
+# -- Two roles in one careofd
+
+
+def test_what_two_home_agents_of_one_careofd_count_is_not_mixed(office):
+    end = office.agent
+    end.config_path.write_text(AGENT + f"config home_agent 'two'\n\toption address '{SERVER}'\n")
+    end.kill()
+    end.start()
+    wait_until(lambda: end.careof("status")[0] == 0, "careofd to answer")
+    stranger = Stranger(office)
+    stranger.say(registration(home="10.77.0.9"))
+
+    def instances():
+        listed = json.loads(end.careof("--json", "status", "mib")[1])
+        return {instance["name"]: instance["objects"] for instance in listed}
+
+    wait_until(lambda: instances()["home_agent-ha"]["mipSecTotalViolations"] == 1, "a violation")
+    one, two = instances()["home_agent-ha"], instances()["home_agent-two"]
+    assert one["haRegRequestsReceived"] == 1 + one["haRegistrationAccepted"]  # the branch may have renewed
+    assert two["haRegRequestsReceived"] == two["mipSecTotalViolations"] == 0
+    assert (len(one["mipSecViolationTable"]), len(two["mipSecViolationTable"])) == (1, 0)
+    assert len(one["haMobilityBindingTable"]) == 1 and two["haMobilityBindingTable"] == []
+    assert end.counters()["request_unknown_node"] == 1
+    assert "role" in end.careof("bindings")[1]
