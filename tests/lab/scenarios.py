@@ -110,15 +110,15 @@ def round_trip_ms(link):
 # -- Legs
 
 
-def plugged(link, device="eth0", **more):
+def plugged(link, check=None):
     """The laptop is plugged in elsewhere, and sees it."""
     most_ms = round_trip_ms(link) + EVENT_MS
-    return Leg(f"to {link}", link, lambda visit: visit.lab.plug(device, link), **{"most_ms": most_ms, **more})
+    return Leg(f"to {link}", link, lambda visit: visit.lab.plug("eth0", link), most_ms, check=check)
 
 
-def slipped(link, most_ms, device="eth0"):
+def slipped(link, most_ms, check=None):
     """It is elsewhere, and nobody tells it."""
-    return Leg(f"to {link}", link, lambda visit: visit.lab.slip(device, link), most_ms)
+    return Leg(f"to {link}", link, lambda visit: visit.lab.slip("eth0", link), most_ms, check=check)
 
 
 def kind_is(agent, tunnel, delivery):
@@ -237,6 +237,14 @@ ROUND = Scenario(
 )
 
 
+UNSEEN = Scenario(
+    "round trip, no link events",
+    PLAIN,
+    {"eth0": "a"},
+    (slipped(HOME_LINK, EAGER_MS, is_home), slipped("a", EAGER_MS, is_away)),
+)
+
+
 def both_links():
     def ask(device, link):
         return Leg(
@@ -333,7 +341,7 @@ def nested():
 
 def all_scenarios():
     return [
-        *(*each_tunnel(), *own_addresses(), *movement(), ROUND, *both_links()),
+        *(*each_tunnel(), *own_addresses(), *movement(), ROUND, UNSEEN, *both_links()),
         *(*crashes(), *denials(), *revocations(), *nested()),
     ]
 
