@@ -7,7 +7,7 @@ from careof.system import clock as clocks
 from careof.system.links import Links
 from careof.system.loop import Loop
 from namespaces import Namespace, join
-from tunneld_process import cannot_run
+from tunneld_process import cannot_run, ip
 
 pytestmark = pytest.mark.skipif(cannot_run() is not None, reason=str(cannot_run()))
 
@@ -22,7 +22,7 @@ class Watched:
         self.router, self.other = Namespace("router"), Namespace("other")
         join(self.router, "up0", "192.0.2.2/24", self.other, "out0", "192.0.2.1/24")
         self.router.ip("route", "add", "default", "via", "192.0.2.1")
-        self.told, self.counts = [], []
+        self.told, self.pictures, self.counts = [], [], []
         self.clock = clocks.Clock()
         self.loop = Loop(self.clock)
         self.links = self.router.inside(lambda: Links(self.loop, self._changed, self.counts.append))
@@ -30,6 +30,7 @@ class Watched:
 
     def _changed(self, device, carrier, address, prefix_length, gateway):
         self.told.append(carrier)
+        self.pictures.append((carrier, address, gateway))
 
     def carriers(self, last, wait_s=PATIENCE_S):
         """What was told of the carrier since the last call, until it is this."""
@@ -73,3 +74,30 @@ def test_a_carrier_that_was_away_for_less_than_an_event_takes(watched, tmp_path)
         told = watched.carriers(True)
         assert told and told[0] is False and told[-1] is True, told
     assert watched.carriers(None, 0.3) == []
+
+
+def test_with_an_address_its_gateway_goes(watched):
+    """The kernel forgets the route without a word: with another address the old gateway is no way."""
+    watched.carriers(True)
+    watched.router.ip("address", "flush", "dev", "up0", "scope", "global")
+    watched.carriers(None, 0.3)
+    watched.router.ip("address", "add", "198.51.100.2/24", "dev", "up0")
+    watched.carriers(None, 0.3)
+    watched.router.ip("route", "add", "default", "via", "198.51.100.1", "dev", "up0")
+    end = time.monotonic() + PATIENCE_S
+    while time.monotonic() < end and watched.pictures[-1] != (True, ip("198.51.100.2"), ip("198.51.100.1")):
+        watched.loop.turn(20)
+    seen = [(address, gateway) for _, address, gateway in watched.pictures if address and gateway]
+    assert seen == [
+        (ip("192.0.2.2"), ip("192.0.2.1")),
+        (ip("198.51.100.2"), ip("198.51.100.1")),
+    ]
+
+
+def test_a_gateway_that_another_address_reaches_stays(watched):
+    watched.router.ip("address", "add", "192.0.2.9/24", "dev", "up0")
+    watched.carriers(True)
+    watched.router.ip("address", "delete", "192.0.2.9/24", "dev", "up0")
+    watched.carriers(None, 0.5)
+    assert watched.pictures[-1] == (True, ip("192.0.2.2"), ip("192.0.2.1"))
+    assert "192.0.2.1" in watched.router.ip("route", "show", "default")

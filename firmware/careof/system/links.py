@@ -8,13 +8,18 @@ A carrier that went and came back at once may be one event of the kernel, which 
 count of such times says that it was away. Then `changed` is called twice.
 """
 
-from ..wire import netlink
+from ..wire import ipv4, netlink
 from ..wire.reader import Malformed
 from . import sockets
 
 DATAGRAM_MAX = 16384  # a dump's datagrams are as long as who reads them takes, and one event's 8192 at most
 TURN_MAX = 16  # datagrams read before others have their turn
 DUMPS = (netlink.ASK_LINK, netlink.ASK_ADDRESS, netlink.ASK_ROUTE)
+
+
+def _is_on(pair, gateway):
+    """Is it in the network of this address?"""
+    return ipv4.covers((ipv4.masked(pair[0], pair[1]), pair[1]), gateway)
 
 
 class _Device:
@@ -24,6 +29,13 @@ class _Device:
         self.downs = 0  # how often it went
         self.addresses = []  # (address, prefix_length), in the kernel's order
         self.gateways = {}  # metric -> gateway or None
+
+    def lost(self, pair):
+        """With an address the kernel forgets the routes that need it, without a word for each."""
+        for metric, gateway in list(self.gateways.items()):
+            needs = gateway is not None and _is_on(pair, gateway)
+            if not self.addresses or (needs and not any([_is_on(p, gateway) for p in self.addresses])):
+                del self.gateways[metric]
 
 
 class Links:
@@ -105,6 +117,8 @@ class Links:
                 device.addresses.remove(pair)
             if message.present and message.scope == netlink.SCOPE_UNIVERSE:
                 device.addresses.append(pair)
+            elif not message.present:
+                device.lost(pair)
         elif message.present:
             device.gateways[message.metric] = message.gateway
         elif device.gateways.get(message.metric, -1) == message.gateway:
