@@ -187,7 +187,7 @@ static void take_all(struct channel *channel, size_t size)
 {
     const uint8_t *at = channel->received;
     while (size && channel->client.fd >= 0) {
-        size_t first = channel->rules->batch_size ? codec_first_size(at, size) : size;
+        size_t first = channel->rules->batch_size || channel->rules->many_in ? codec_first_size(at, size) : size;
         if (!first) {
             channel->rules->header->kind = 0;
             odd(channel, CHANNEL_MALFORMED, "length");

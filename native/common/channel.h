@@ -22,6 +22,7 @@ struct channel_rules {
     size_t row_count;
     size_t queue_size;      /* octets that wait for a slow client, at most */
     unsigned per_turn;      /* datagrams read before others have their turn */
+    bool many_in;           /* a datagram that comes in may be several messages, though what is told is one */
     size_t batch_size;      /* 0: a datagram is one message. Else several make one, of this many octets at most;
                              * while half of the queue is full, nothing more is read */
     /* Where a message that came is unpacked to before `take` is called: its header, and any row's structure. */

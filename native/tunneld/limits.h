@@ -22,7 +22,7 @@ enum {
     /* Fair turns: how much one ready descriptor may do before the next has its turn. */
     TUN_READS_PER_TURN = 16,
     UPLINK_RECEIVES_PER_TURN = 2,
-    CLIENT_MESSAGES_PER_TURN = 32,
+    CLIENT_DATAGRAMS_PER_TURN = 4, /* of some hundred messages each, at most */
     LINK_FRAMES_PER_TURN = 16,
 
     /* Batches. */

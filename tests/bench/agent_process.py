@@ -9,6 +9,7 @@ answers, and how many it has by then. Traffic does not stop meanwhile: tunneld g
 
 import hmac
 import json
+import os
 import select
 import signal
 import socket
@@ -185,7 +186,7 @@ class Agent:
     def memory_kb(self):
         found = {"careofd": rss_kb(self.end.process.pid)}
         found["tunneld"] = sum(rss_kb(pid) for pid in self.end.tunneld.processes())
-        if getattr(self.end, "keyd", None) is not None:
+        if self.end.keyd is not None:
             found["keyd"] = rss_kb(self.end.keyd.process.pid)
         return found
 
@@ -201,11 +202,23 @@ class Agent:
                 return spent, again
         raise SystemExit(f"{len(left)} nodes are never answered: codes {self.load.codes}")
 
+    def cpu_s(self):
+        """Processor time of each process so far: what a figure costs, whoever else has the machine."""
+        found = {"careofd": cpu_s(self.end.process.pid)}
+        found["tunneld"] = sum(cpu_s(pid) for pid in self.end.tunneld.processes())
+        if self.end.keyd is not None:
+            found["keyd"] = cpu_s(self.end.keyd.process.pid)
+        return found
+
     def renewals(self, seconds):
-        """Replies a second."""
+        """(replies a second, {process: microseconds of processor time for each})"""
+        before = self.cpu_s()
         numbers = (number for _ in range(1000) for number in range(self.nodes))
         answered, spent, _ = self.load.run(numbers, time.monotonic() + seconds)
-        return answered / spent
+        after = self.cpu_s()
+        return answered / spent, {
+            name: round(1e6 * (after[name] - before[name]) / answered) for name in after
+        }
 
     def restart(self):
         """(seconds from the start of a careofd that was killed to its first answer, bindings before, and now)
@@ -245,6 +258,11 @@ def rss_kb(pid):
     return 0
 
 
+def cpu_s(pid):
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def measure(nodes, interpreter, provider, seconds):
     """The figures of one home agent, as a dictionary."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended"))  # and all that was started with it
@@ -254,7 +272,7 @@ def measure(nodes, interpreter, provider, seconds):
         agent.wait(lambda: agent.bindings() >= 0, 300)
         started_s = time.monotonic() - begun
         first_s, again = agent.register_all()
-        rate = agent.renewals(seconds)
+        rate, cost_us = agent.renewals(seconds)
         pause_ms = agent.status()["longest_pause_ms"]
         memory = agent.memory_kb()
         restart_s, before, restored = agent.restart()
@@ -263,6 +281,7 @@ def measure(nodes, interpreter, provider, seconds):
             "first_registrations_1/s": nodes / first_s,
             "asked_again": again,
             "renewals_1/s": rate,
+            "renewal_cpu_us": cost_us,
             "longest_pause_ms": pause_ms,
             "memory_kb": memory,
             "restart_s": restart_s,

@@ -3,6 +3,7 @@
 from careof.system import connection, sockets
 from careof.system import tunneld as client
 from careof.wire import tunneld as wire
+from careof.wire.messages import split
 from fakes import Counts, FakeLoop, FakeSocket
 
 ROUTE = wire.SetRoute(bytes(4), 0, bytes(4), 0, wire.GATE_OPEN, 60, (1,))
@@ -52,9 +53,16 @@ class World:
         self.tick()
         self.say(wire.HelloBack(wire.VERSION, epoch, 15))
 
+    def end_turn(self):
+        if self.client.deadline() == 0:
+            self.client.late(self.loop.clock.ms)
+
     def sent(self):
         """The messages that were sent since the last look."""
-        found = [wire.unpack(datagram)[0] for datagram in self.socket.sent]
+        self.end_turn()
+        found = []
+        for datagram in self.socket.sent:
+            found += [wire.unpack(message)[0] for message in split(datagram, "tunneld message")]
         self.socket.sent = []
         return found
 
@@ -142,7 +150,8 @@ def test_another_version_is_not_spoken_with(world):
 def test_what_tunneld_refused_is_told_with_its_message(world):
     world.greet()
     world.client.hold("uplink", UPLINK)
-    number = wire.unpack(world.socket.sent[-1])[1]
+    world.end_turn()
+    number = wire.unpack(split(world.socket.sent[-1], "tunneld message")[-1])[1]
     world.say(wire.Done(number, 19, b"wan: \xff No such device"))
     assert world.refusals == [(UPLINK, 19, "wan: ? No such device")]
     world.say(wire.Done(number + 1000, 5, b"?"))
@@ -194,8 +203,12 @@ def test_what_cannot_be_sent_waits_in_order(world):
 def test_a_tunneld_that_takes_nothing_is_hung_up_on(world):
     world.greet()
     world.socket.full = True
-    for _ in range(client.QUEUE_MAX + 1):
-        world.client.send(wire.SendInner(1, b"x"))
+    before, client.BATCH_SIZE = client.BATCH_SIZE, 1  # each alone
+    try:
+        for _ in range(client.QUEUE_MAX + 2):
+            world.client.send(wire.SendInner(1, b"x"))
+    finally:
+        client.BATCH_SIZE = before
     assert world.socket.closed and world.client.state == connection.AWAY
 
 
@@ -259,6 +272,22 @@ def test_a_replay_waits_for_room_and_ends_with_the_connection(world):
     world.tick(1000)
     world.greet()
     assert len(world.sent()) == 2 + client.REPLAY_TURN
+
+
+@told
+def test_messages_of_one_turn_leave_together_and_long_ones_alone(world):
+    world.greet()
+    world.sent()
+    for _ in range(3):
+        world.client.send(wire.SendInner(1, b"x"))
+    assert world.socket.sent == [] and world.client.deadline() == 0
+    world.client.late(world.loop.clock.ms)
+    assert len(world.socket.sent) == 1 and len(world.sent()) == 3
+    for size in (3000, 3000, client.BATCH_SIZE + 1, 10):
+        world.client.send(wire.SendInner(1, bytes(size)))
+    world.client.late(world.loop.clock.ms)
+    assert [len(datagram) < client.BATCH_SIZE for datagram in world.socket.sent] == [True, True, False, True]
+    assert len(world.sent()) == 4
 
 
 if __name__ == "__main__":

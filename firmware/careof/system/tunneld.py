@@ -5,15 +5,17 @@ meanwhile, and answers to registrations, need not wait for it. ReplayEnd, which 
 again, follows if this is another tunneld than the one before it (it holds nothing worth keeping), or if all
 roles have settled; else when settled() is called: tunneld goes on with what it had until then.
 
-What tunneld does not take waits in the connection's queue; if that overflows, the replay after the next
-connection repairs everything.
+Messages of one turn of the loop leave together, several in a datagram: a registration makes a few, and a
+system call each would cost more than all the rest. What tunneld does not take waits in the connection's
+queue; if that overflows, the replay after the next connection repairs everything.
 """
 
 from ..wire import tunneld as wire
 from ..wire.reader import Malformed, printable
 from .connection import GREETED, UP, Connection
 
-QUEUE_MAX = 8192  # messages that wait for room; what is held is not among them, but for its changes
+QUEUE_MAX = 2048  # datagrams that wait for room; what is held is not among them, but for its changes
+BATCH_SIZE = 4096  # octets of a datagram of several messages; a longer one goes alone
 REPLAY_TURN = 128  # messages of a replay, before others have their turn
 REMEMBERED = 256  # messages whose failure can still be told from their number
 BUFFER_SIZE = 8192  # tunneld hands up no signal longer than 4096 octets
@@ -35,6 +37,7 @@ class TunneldClient:
         self._replay, self._ends = None, False  # an iterator over keys, or None; does ReplayEnd follow?
         self._epoch = None
         self._number = 0
+        self._batch, self._batch_size = [], 0  # packed messages of this turn
         self._recent = [None] * REMEMBERED
         self._after_counters = []
         loop.add_timer(self)
@@ -85,16 +88,20 @@ class TunneldClient:
     # -- The connection
 
     def deadline(self):
-        return self._connection.deadline()
+        return 0 if self._batch else self._connection.deadline()
 
     def late(self, now_ms):
-        self._connection.late(now_ms)
+        if self._batch:
+            self._flush()
+        elif self._connection.deadline() is not None:
+            self._connection.late(now_ms)
 
     def connected(self):
-        self._connection.send(wire.Hello(wire.VERSION))
+        self._connection.send(self._packed(wire.Hello(wire.VERSION)))
 
     def lost(self, why, was_up):
         self._replay = None
+        self._batch, self._batch_size = [], 0
         self._count("tunneld_lost")
         for answer in self._after_counters:
             answer(None)
@@ -105,14 +112,27 @@ class TunneldClient:
     def absent(self, why):
         self._changed(False, why)
 
-    def packed(self, message):
+    def packed(self, datagram):
+        return datagram
+
+    def _packed(self, message):
         self._number = (self._number + 1) & 0xFFFFFFFF
         self._recent[self._number % REMEMBERED] = (self._number, message)
         return wire.pack(message, self._number)
 
     def _send(self, message):
-        if self.state == UP:
-            self._connection.send(message)
+        if self.state != UP:
+            return
+        octets = self._packed(message)
+        if self._batch_size + len(octets) > BATCH_SIZE:
+            self._flush()
+        self._batch.append(octets)
+        self._batch_size += len(octets)
+
+    def _flush(self):
+        batch, self._batch, self._batch_size = self._batch, [], 0
+        if batch and self.state == UP:
+            self._connection.send(b"".join(batch))
 
     def _greeted(self, message):
         if message.version != wire.VERSION:

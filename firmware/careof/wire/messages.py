@@ -14,8 +14,13 @@ Field types: u8 u16 u32 u64; ip (an IPv4 address, bytes of 4); mac (a link-layer
 device (an interface name, at most 15 characters, padded with NUL to 16 octets); name (a u8 count, then so
 many printable ASCII characters, at most 63); list32 (a u16 count, then that many u32); short (a u8 count,
 then so many octets); octets (the rest).
+
+This is on the way of every registration: the fields at a row's beginning that have one size are packed, and
+read, by one call of struct, and what comes out is compared with what went in. Whatever is odd goes the long
+way, field by field, which says what is wrong with it.
 """
 
+import struct
 from collections import namedtuple
 
 from .reader import Malformed, Reader
@@ -27,8 +32,29 @@ NAME_SIZE_MAX = 63
 # direction: whom it goes to, as the table says it
 Row = namedtuple("Row", "kind name direction fields")
 
+_CODES = {"u8": "B", "u16": "H", "u32": "I", "u64": "Q", "ip": "4s", "mac": "6s"}
+_HEADER = ">HHI"
+# MicroPython has no struct.error, and does not check that a number fits.
+_UNFIT = (ValueError, OverflowError, TypeError, AttributeError, getattr(struct, "error", ValueError))
+_PRINTABLE = bytes(range(33, 127))
+_OCTETS = ("octets",)
 _SIZES = {"u8": 1, "u16": 2, "u32": 4, "u64": 8}
 _FIXED = {"ip": 4, "mac": 6}
+
+
+# layout: of the first fields, `count` of them with `size` octets; tail: the types of the others
+_Shape = namedtuple("_Shape", "layout count size tail")
+
+
+def _shape(fields):
+    layout, count, size = ">", 0, 0
+    for _, kind in fields:
+        if kind not in _CODES:
+            break
+        layout += _CODES[kind]
+        count += 1
+        size += _SIZES.get(kind) or _FIXED[kind]
+    return _Shape(layout, count, size, tuple([kind for _, kind in fields[count:]]))
 
 
 class Table:
@@ -46,32 +72,44 @@ class Table:
         row = Row(kind, name, direction, fields)
         message = namedtuple(name, tuple([field for field, _ in fields]))
         self.rows.append(row)
-        self._by_kind[kind] = (row, message)
-        self._by_type[message] = row
+        shape = _shape(fields)
+        self._by_kind[kind] = (row, message, shape)
+        self._by_type[message] = (row, shape)
         return message
 
     def row_of(self, message_type):
-        return self._by_type[message_type]
+        return self._by_type[message_type][0]
 
     def pack(self, message, number):
         """The octets of one message. Raises ValueError or OverflowError if a value does not fit."""
-        row = self._by_type[type(message)]
-        parts = [_pack_field(kind, value) for (_, kind), value in zip(row.fields, message)]
-        body = b"".join(parts)
+        row, shape = self._by_type[type(message)]
+        body = _pack_quickly(shape, message)
+        if body is None:
+            body = b"".join([_pack_field(kind, value) for (_, kind), value in zip(row.fields, message)])
         length = HEADER_SIZE + len(body)
         if length > SIZE_MAX:
             raise ValueError("%s: %d octets, at most %d" % (row.name, length, SIZE_MAX))
-        return row.kind.to_bytes(2, "big") + length.to_bytes(2, "big") + number.to_bytes(4, "big") + body
+        return struct.pack(_HEADER, row.kind, length, number) + body
 
     def unpack(self, datagram):
         """(message, number) of one message. Raises Malformed."""
+        if len(datagram) >= HEADER_SIZE:
+            kind, length, number = struct.unpack_from(_HEADER, datagram, 0)
+            _, message, shape = self._by_kind.get(kind, (None, None, None))
+            if message is not None and length == len(datagram):
+                values = _unpack_quickly(shape, datagram)
+                if values is not None:
+                    return message(*values), number
+        return self._unpack_slowly(datagram)
+
+    def _unpack_slowly(self, datagram):
         reader = Reader(datagram, self._where)
         kind, length, number = reader.uint(2, "kind"), reader.uint(2, "length"), reader.uint(4, "number")
         if length != len(datagram):
             raise Malformed(self._where + ".length", "says %d, is %d" % (length, len(datagram)))
         if kind not in self._by_kind:
             raise Malformed(self._where + ".kind", "%d is not known" % kind)
-        row, message = self._by_kind[kind]
+        row, message, _ = self._by_kind[kind]
         values = [_unpack_field(reader, name, type_) for name, type_ in row.fields]
         reader.end()
         return message(*values), number
@@ -102,10 +140,55 @@ def named_counters(names, values):
 
 
 def _is_name(octets):
-    for octet in octets:
-        if not 33 <= octet < 127:
-            return False
-    return 1 <= len(octets) <= NAME_SIZE_MAX
+    return 1 <= len(octets) <= NAME_SIZE_MAX and not octets.strip(_PRINTABLE)
+
+
+def _pack_quickly(shape, message):
+    """The fields of a message, or None: it has to be seen what does not fit."""
+    values = message[: shape.count]
+    try:
+        body = struct.pack(shape.layout, *values)
+        if struct.unpack(shape.layout, body) != values:
+            return None
+        for index, kind in enumerate(shape.tail):
+            body += _pack_field(kind, message[shape.count + index])
+    except _UNFIT:
+        return None
+    return body
+
+
+def _unpack_quickly(shape, datagram):
+    """The values of a message's fields, or None: it has to be seen what is wrong."""
+    at, end = HEADER_SIZE + shape.size, len(datagram)
+    if at > end:
+        return None
+    values = struct.unpack_from(shape.layout, datagram, HEADER_SIZE)
+    if not shape.tail:
+        return values if at == end else None
+    if shape.tail == _OCTETS:
+        return values + (bytes(datagram[at:]),)
+    for kind in shape.tail:
+        if kind == "octets":
+            value, at = bytes(datagram[at:]), end
+        elif kind == "short" or kind == "name":
+            first = at + 1
+            at = first + datagram[at] if at < end else end + 1
+            if at > end:
+                return None
+            value = bytes(datagram[first:at])
+            if kind == "name":
+                if not _is_name(value):
+                    return None
+                value = value.decode()
+        elif kind == "list32":
+            count = (end - at - 2) >> 2
+            if count < 0 or at + 2 + 4 * count != end or struct.unpack_from(">H", datagram, at)[0] != count:
+                return None
+            value, at = struct.unpack_from(">%dI" % count, datagram, at + 2), end
+        else:
+            return None
+        values += (value,)
+    return values if at == end else None
 
 
 def _pack_field(kind, value):
