@@ -11,6 +11,7 @@ from careof_office import AGENT, BRANCH, INTERPRETERS, KEY, Office, wait_until
 from keyd_process import cannot_run as no_keyd
 from test_careofd import Stranger, registration
 from tunneld_process import cannot_run as no_tunneld
+from visit import AGENTS_KEY, FOREIGN, HOME_AGENT, Visit
 
 WHY_NOT = no_keyd() or no_tunneld()
 pytestmark = pytest.mark.skipif(WHY_NOT is not None, reason=str(WHY_NOT))
@@ -173,6 +174,26 @@ def test_a_power_cut_at_the_branch(office):
         start_again(office.branch)
         wait_until(lambda: office.connected() and office.ping() == 3, "the branch to be connected")
     assert not office.agent.counters().get("request_stale")
+
+
+@pytest.mark.parametrize("interpreter", INTERPRETERS)
+def test_a_power_cut_takes_no_visitor(interpreter):
+    """Of the foreign agent, then of the home agent; the node, played by hand, does nothing about it."""
+    keys = f"agents hmac-sha256 {AGENTS_KEY}\nlaptop_key hmac-sha256 {KEY}\n"
+    texts = [PROVIDER + text.replace(f"\toption key '{AGENTS_KEY}'\n", "") for text in (FOREIGN, HOME_AGENT)]
+    visit = Visit(interpreter, texts[0], texts[1].replace(KEYED, ""), keys)
+    try:
+        wait_until(lambda: visit.register() == 0, "the home agent to be there, and serve")
+        assert visit.ping() == 3
+        time.sleep(1.5)
+        for end in (visit.foreign, visit.home_agent):
+            power_cut(end)
+            assert visit.ping(1) == 0  # the control: it was needed
+            start_again(end)
+            wait_until(lambda: visit.ping(1) == 1, f"the visitor to be served again: {end.log()}")
+            assert visit.ping_back() == 3
+    finally:
+        visit.remove()
 
 
 def test_careofd_waits_for_the_state(office):

@@ -58,7 +58,9 @@ def ip(text):
 
 
 class Visit:
-    def __init__(self, interpreter="MicroPython", foreign=FOREIGN, home=HOME_AGENT):
+    """keyd: the text of both agents' files of keys, or None: then there is no careof-keyd."""
+
+    def __init__(self, interpreter="MicroPython", foreign=FOREIGN, home=HOME_AGENT, keyd=None):
         self.visited, self.node, self.agent = Namespace("visited"), Namespace("node"), Namespace("agent")
         join(self.visited, "lan0", f"{LINK}/24", self.node, "node0", f"{HOME}/32")
         join(self.visited, "up0", f"{CARE_OF}/24", self.agent, "out0", f"{AGENT}/24")
@@ -78,8 +80,8 @@ class Visit:
         # advertisements (RFC 3024 5.1).
         self.node.ip("neighbour", "add", LINK, "lladdr", self.mac_text(self.agent_mac), "dev", "node0")
         self.node.ip("route", "add", "default", "via", LINK, "dev", "node0", "onlink")
-        self.home_agent = End(self.agent, home, interpreter)
-        self.foreign = End(self.visited, foreign, interpreter)
+        self.home_agent = End(self.agent, home, interpreter, keyd=keyd)
+        self.foreign = End(self.visited, foreign, interpreter, keyd=keyd)
         try:
             wait_until(lambda: self.advertisement() is not None, f"an advertisement: {self.foreign.log()}")
         except BaseException:
