@@ -60,6 +60,14 @@ def test_only_what_is_meant_is_asked_for():
     assert own == mip.FLAG_D | mip.FLAG_T and by_agent & ~mip.FLAG_S == mip.FLAG_T
 
 
+def test_broadcasts_are_asked_for_only_where_they_can_be_decapsulated():
+    """3.6.1.2: behind a foreign agent they would come in one more tunnel, to the home address."""
+    node = Node(attachment="auto", broadcast=True).up(address=bytes((203, 0, 113, 2)))
+    assert mip.unpack(node.sent[-1].data).message.flags & mip.FLAG_B
+    node.hears(now_ms=20, flags=discovery.AGENT_F | discovery.AGENT_R).late(1000)
+    assert not node.last()[2].message.flags & (mip.FLAG_B | mip.FLAG_D)
+
+
 def test_who_has_no_home_address_asks_for_one_without_any():
     node = Node(home_address=None, nai="laptop@example.net").up().hears()
     source, _ = discovery.unpack_packet(node.frames[0].data)
