@@ -235,7 +235,7 @@ def test_a_lifetime_of_zero_ends_the_visit_whatever_was_asked():
 
 def test_every_refusal_of_the_home_agent_ends_the_wait_and_nothing_else():
     foreign = Foreign().visiting()
-    for number, code in enumerate((128, 129, 130, 131, 133, 136, 143, 255)):
+    for number, code in enumerate((128, 129, 130, 131, 133, 136, 143, 144, 255)):
         at_ms = 2000 * (number + 1)
         foreign.ask(foreign.request(), at_ms)
         assert foreign.role.snapshot(0)["pending"] == 1

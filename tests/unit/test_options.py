@@ -255,6 +255,15 @@ def test_what_a_home_agent_says_to_its_nodes():
     assert mistakes(agent(*servers)) == ["careof:5: list 'dns_server': at most 2"]
 
 
+def test_a_challenge_window_has_two_places_at_least():
+    """RFC 4721 9."""
+    foreign = "config foreign_agent 'lan'\n\tlist device 'lan0'\n\toption care_of_address '192.0.2.1'\n"
+    foreign += "\toption any_home_agent '1'\n"
+    assert mistakes(foreign + "\toption challenge_window '2'\n") == []
+    [told] = mistakes(foreign + "\toption challenge_window '1'\n")
+    assert "expected a number from 2 to 16" in told
+
+
 def test_a_foreign_agents_home_agent_is_one_that_it_serves():
     foreign = """config foreign_agent 'lan'
 	list device 'lan0'

@@ -29,6 +29,7 @@ from .router_requests import message_in, received_counts
 
 TTL = 255  # RFC 3024 4.1.1
 SOLICITED = b"\x01\x00\x5e\x00\x00\x0b"  # 224.0.0.11 on Ethernet
+CHALLENGED = (104, 105, 106)  # refusals for a challenge: none, an unknown one, an old one
 PASSING = (104, 105, 106, 69, 78)  # refusals that the same agent may be asked again after
 NO_ENCAPSULATION = 72  # so may it, for another one
 
@@ -135,6 +136,9 @@ class Visiting:
     def _solicit(self, uplink, now_ms):
         if uplink.link_address is None or not uplink.discovery.solicits(now_ms):
             return []
+        return self._ask_for_an_advertisement(uplink)
+
+    def _ask_for_an_advertisement(self, uplink):
         source = self._role.router.home_address or bytes(4)
         packet = discovery.pack_packet(source, discovery.MOBILE_AGENTS, discovery.Solicitation())
         return [SendFrame(uplink.number, SOLICITED, ETHERTYPE_IPV4, packet), Count("solicited")]
@@ -262,6 +266,9 @@ class Visiting:
         words, uplink.message = mip_codes.describe_code(code), words_for_user
         uplink.replied_ms, name = now_ms, "denied_by_agent_%d" % code
         actions = [Count(name)]
+        if code in CHALLENGED and mip_extensions.find(received.unprotected, mip_extensions.Challenge) is None:
+            agent.challenge = None  # RFC 4721 3.3, 3.5: never again; the repetition will have the next one
+            return actions + self._ask_for_an_advertisement(uplink)
         other = code == NO_ENCAPSULATION and uplink.registration.encapsulation.flags()
         if code not in PASSING and not other:
             more = self._leave_alone(uplink, "refused by agent %s: %s" % ("%s", words), now_ms)

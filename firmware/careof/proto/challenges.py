@@ -1,7 +1,8 @@
 """A foreign agent's challenges: which it offered, and which a mobile node may still use (RFC 4721).
 
     advertised   the last CHALLENGE_WINDOW that went out by multicast, the newest last (3.2)
-    own          the last one that this node alone was given, in a reply or a unicast advertisement (3.2, 2.1)
+    own          the last one that this node alone was given, in a reply or a unicast advertisement (3.2,
+                 2.1): once it has used one
 
 A node may use its own, or an advertised one that is newer than the advertised one it used last (4). Used
 once, a challenge is stale for that node; only the repetition of a request that is still pending may say it
@@ -51,9 +52,12 @@ class Challenges:
     def for_node(self, key):
         """One that this node has not used: for a reply, or an advertisement to it alone (2.1, 3.3).
 
-        That it has already, if it did not use it; else a new one.
+        Who never used one gets what everybody got last: nothing is kept for who only asks (12). Who did gets
+        one of its own: that it has already, if it did not use it; else a new one.
         """
-        node = self._node(key)
+        node = self._nodes.get(key)
+        if node is None:
+            return self.advertised()
         if node.own is None or node.used_own:
             node.own, node.used_own = self._random(CHALLENGE_SIZE), False
         return node.own
