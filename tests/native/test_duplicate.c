@@ -44,7 +44,7 @@ static void test_second_copy_by_another_path_is_seen_once(void)
     begin();
     CHECK(!seen(&m, WAN, 1000));
     CHECK(seen(&m, WWAN, 1040));
-    CHECK(!seen(&m, WWAN, 1041)); /* the entry was used up */
+    CHECK(!seen(&m, WWAN, 1041)); /* sent again */
     CHECK(seen(&m, WAN, 1042));
 }
 
@@ -65,6 +65,21 @@ static void test_sent_twice_by_both_arrives_twice(void)
     CHECK(seen(&m, WWAN, 1002));
     CHECK(seen(&m, WWAN, 1003));
     CHECK(!seen(&m, WWAN, 1004));
+}
+
+static void test_copies_by_more_paths_are_all_seen(void)
+{
+    struct make m = some();
+    begin();
+    for (int round = 0; round < 2; round++) { /* the packet is sent twice */
+        CHECK(!seen(&m, WAN, 1000));
+        CHECK(seen(&m, WWAN, 1010));
+        CHECK(seen(&m, LTE, 1020));
+        CHECK(seen(&m, 4, 1030));
+        CHECK(seen(&m, 5, 1040)); /* more than are told apart */
+    }
+    CHECK(!seen(&m, LTE, 1050));
+    CHECK(seen(&m, WAN, 1060));
 }
 
 static void test_window(void)
@@ -181,6 +196,7 @@ int main(void)
     TEST(test_second_copy_by_another_path_is_seen_once);
     TEST(test_same_path_is_the_senders_affair);
     TEST(test_sent_twice_by_both_arrives_twice);
+    TEST(test_copies_by_more_paths_are_all_seen);
     TEST(test_window);
     TEST(test_what_a_path_may_change_does_not_matter);
     TEST(test_what_makes_another_packet);

@@ -83,6 +83,17 @@ static bool is_live(const struct duplicate_entry *entry, uint32_t now_ms)
     return entry->hash != 0 && now_ms - entry->time_ms <= DUPLICATE_WINDOW_MS;
 }
 
+/* Has it come by others only? From now on by this path too. */
+static bool is_new_copy(struct duplicate_entry *entry, uint32_t path)
+{
+    for (uint8_t i = 0; i < entry->path_count; i++)
+        if (entry->paths[i] == path)
+            return false;
+    if (entry->path_count < DUPLICATE_PATHS)
+        entry->paths[entry->path_count++] = path;
+    return true;
+}
+
 bool duplicate_seen(struct duplicate_table *table, const struct ipv4_view *view, uint32_t path, uint64_t now_ms)
 {
     uint64_t hash = identity(table, view);
@@ -93,12 +104,11 @@ bool duplicate_seen(struct duplicate_table *table, const struct ipv4_view *view,
         if (!is_live(&set[way], now)) {
             set[way].hash = 0;
             room = way;
-        } else if (set[way].hash == hash && set[way].path != path) {
-            set[way].hash = 0;
+        } else if (set[way].hash == hash && is_new_copy(&set[way], path)) {
             return true;
         }
     }
     memmove(set + 1, set, (size_t)room * sizeof *set); /* newest first */
-    set[0] = (struct duplicate_entry){.hash = hash, .path = path, .time_ms = now};
+    set[0] = (struct duplicate_entry){.hash = hash, .time_ms = now, .paths = {path}, .path_count = 1};
     return false;
 }

@@ -1,5 +1,5 @@
-/* Copies of one packet that come by two paths (simultaneous bindings, RFC 5944 3.3): the second is
- * dropped. A packet is known by a keyed hash of what the tunnels leave alone (addresses, total length,
+/* Copies of one packet that come by several paths (simultaneous bindings, RFC 5944 3.3): all but the
+ * first are dropped. A packet is known by a keyed hash of what the tunnels leave alone (addresses, total length,
  * identification, fragment field, protocol, the first 64 octets behind the header); TOS, TTL and
  * header checksum may differ by path. The same packet by the same path is the sender's affair, and so
  * is one more than 2 s later.
@@ -19,12 +19,14 @@ enum {
     DUPLICATE_WAYS = 8,
     DUPLICATE_WINDOW_MS = 2000,
     DUPLICATE_PAYLOAD_SIZE = 64,
+    DUPLICATE_PATHS = 4, /* bindings that a home agent of ours lets a node have; a fifth path brings copies only */
 };
 
 struct duplicate_entry {
     uint64_t hash; /* 0: free */
-    uint32_t path;
     uint32_t time_ms;
+    uint32_t paths[DUPLICATE_PATHS]; /* that brought it, the first of all first */
+    uint8_t path_count;
 };
 
 struct duplicate_table {
@@ -35,8 +37,8 @@ struct duplicate_table {
 /* key: 16 random octets. Forgets all. */
 void duplicate_begin(struct duplicate_table *table, const uint8_t key[16]);
 
-/* True if another path brought the same packet within the window; then that one is forgotten, so
- * that n copies of a packet sent n times cancel n times. Else this one is remembered. */
+/* True if other paths brought the same packet within the window and this one did not: each path's is a copy
+ * once, so that of a packet sent n times n copies by each path are dropped. Else this one is remembered. */
 bool duplicate_seen(struct duplicate_table *table, const struct ipv4_view *view, uint32_t path, uint64_t now_ms);
 
 #endif
