@@ -44,7 +44,8 @@ struct keyd {
     uint64_t counters[COUNTERS_COUNT];
     uint64_t now_us; /* monotonic, read once a turn */
     uint64_t epoch, secret;
-    int exit_code; /* not negative: the loop ends with it */
+    int exit_code;    /* not negative: the loop ends with it, */
+    uint64_t stop_us; /* when the state is on the disk, or at this time */
 };
 
 static inline void count(struct keyd *keyd, enum counter counter, uint64_t more)

@@ -20,6 +20,7 @@ enum {
     STATE_SLACK_SIZE = 128 * 1024,       /* a file is rewritten when it has so much and its values once more too many */
     PENDING_SIZE_MAX = 4 * 1024 * 1024,  /* octets not yet written; beyond, all of it is rewritten instead */
     RETRY_US = 2000000,                  /* after the disk refused */
+    STOP_US = 3000000,                   /* asked to stop, it writes on for so long; procd kills after 5 s */
 
     /* The socket to careofd. */
     CLIENT_BUFFER_SIZE = 256 * 1024,     /* octets that wait for careofd */

@@ -79,8 +79,16 @@ static void stop_ready(void *owner, struct watcher *watcher, uint32_t events)
     struct keyd *keyd = owner;
     struct signalfd_siginfo signal;
     (void)events;
-    if (read(watcher->fd, &signal, sizeof signal) > 0)
-        keyd->exit_code = EXIT_STOPPED;
+    if (read(watcher->fd, &signal, sizeof signal) < 0)
+        return;
+    keyd->stop_us = keyd->exit_code < 0 ? keyd->now_us + STOP_US : keyd->now_us; /* asked twice, it does not wait */
+    keyd->exit_code = EXIT_STOPPED;
+}
+
+/* Asked to stop, and either done with the state or out of time? */
+static bool may_stop(const struct keyd *keyd)
+{
+    return keyd->exit_code >= 0 && (store_is_on_disk(&keyd->store) || keyd->now_us >= keyd->stop_us);
 }
 
 static void worker_ready(void *owner, struct watcher *watcher, uint32_t events)
@@ -216,10 +224,14 @@ int main(int argc, char **argv)
         return status;
     log_line(LOG_NOTICE, "up: %s %s, %u keys, %u values", crypto_backend, crypto_version(), keyd.of_file.names.count,
              keyd.store.values.count);
-    while (keyd.exit_code < 0) {
+    while (!may_stop(&keyd)) {
         uint64_t deadline_us = answer_work(&keyd);
+        if (keyd.exit_code >= 0 && keyd.stop_us < deadline_us)
+            deadline_us = keyd.stop_us;
         loop_turn(&keyd.loop, &keyd, &keyd.now_us, deadline_us);
     }
+    if (!store_is_on_disk(&keyd.store))
+        log_line(LOG_ERROR, "stops without all of the state on the disk");
     keys_end(&keyd.added);
     keys_end(&keyd.of_file);
     log_line(LOG_NOTICE, "stopped");

@@ -291,6 +291,11 @@ uint64_t store_work(struct store *store, uint64_t now_us, bool *told)
     return UINT64_MAX;
 }
 
+bool store_is_on_disk(const struct store *store)
+{
+    return !store->must_rewrite && !store->pending.size && worker_is_idle(store->worker);
+}
+
 struct store_outcome store_job_done(struct store *store, struct worker_job *job, uint64_t now_us)
 {
     struct store_outcome outcome = {0};

@@ -66,6 +66,9 @@ void store_client_gone(struct store *store);
  * is set if everything is on the disk already, up to store->pending_number. */
 uint64_t store_work(struct store *store, uint64_t now_us, bool *told);
 
+/* Has the disk all of it? */
+bool store_is_on_disk(const struct store *store);
+
 /* The worker did a job of ours. */
 struct store_outcome store_job_done(struct store *store, struct worker_job *job, uint64_t now_us);
 

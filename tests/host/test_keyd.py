@@ -368,6 +368,20 @@ def test_values_come_back_after_kill(keyd):
     assert keyd.start().client().restore() == values
 
 
+def test_who_is_asked_to_stop_writes_what_was_said(keyd):
+    """Values and the signal lie before it together (stopped meanwhile, so that they surely do)."""
+    client = keyd.client()
+    values = {f"value.{n}": bytes([n]) * 5000 for n in range(5)}
+    keyd.process.send_signal(signal.SIGSTOP)
+    for name, value in values.items():
+        client.send_value(name, value)
+    keyd.process.terminate()
+    keyd.process.send_signal(signal.SIGCONT)
+    assert keyd.process.wait(10) == 0
+    keyd.start()
+    assert keyd.client().restore() == values
+
+
 def test_what_is_too_long_is_refused(keyd):
     client = keyd.client()
     client.save("name", b"old")
