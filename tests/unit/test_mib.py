@@ -350,6 +350,35 @@ def test_the_lines_of_pass_persist():
     ]
 
 
+def test_what_is_no_oid_is_none():
+    for text in ("", ".", "1..3", "1.a", "1.-3", "1.\xb2", "1." + "9" * 5000, ".".join(["1"] * 129)):
+        assert snmp.oid_of(text) is None, text
+    assert snmp.oid_of(" .1.3.4294967295\n") == (1, 3, 4294967295)
+
+
+def test_a_pending_request_is_a_visitor_that_is_not_accepted():
+    visitor = {
+        "source": "10.0.0.7",
+        "home_address": "10.0.0.7",
+        "home_agent": "192.0.2.1",
+        "flags": 2,
+        "identification": 5,
+        "lifetime_s": 60,
+    }
+    accepted = dict(visitor, lifetime_left_s=50)
+    pending = dict(visitor, state="pending", source="10.0.0.8")
+    again = dict(visitor, state="pending")  # a renewal that is on its way: the visitor is one all the same
+    tables = {
+        ("foreign_agent-lan", "visitors"): [accepted],
+        ("foreign_agent-lan", "pending"): [pending, again],
+    }
+    served, _ = agent([FOREIGN], tables)
+    told = {oid[len(mib.ROOT) :]: text for oid, _, text in walk(served)}
+    entry = (1, 5, 3, 1, 1)
+    assert told[entry + (9, 10, 0, 0, 7)] == "1" and told[entry + (9, 10, 0, 0, 8)] == "2"
+    assert told[entry + (5, 10, 0, 0, 7)] == "50" and told[entry + (5, 10, 0, 0, 8)] == "0"
+
+
 def test_the_parents_start_is_read_from_the_kernel():
     uptime = snmp.Uptime()
     assert uptime.ago(-1) == 0 and uptime.ago(1 << 40) == 0

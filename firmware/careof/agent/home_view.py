@@ -35,6 +35,8 @@ class HomeView:
 
     def rows_about(self, table, key, now_ms):
         if table == "bindings":
+            if key is None:
+                return []  # a node that has no home address any more
             node = self._agent.nodes.find(key)
             if node is None or not node.bindings:
                 return [{"home_address": ipv4.address_text(key), "gone": True}]

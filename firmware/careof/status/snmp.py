@@ -24,6 +24,7 @@ FRESH_MS = 1000
 PATIENCE_S = 5  # snmpd waits for us, and its manager for it
 PAGES_KEPT = 64  # a walk by columns comes by the same page again
 HZ = 100  # USER_HZ, in which /proc tells the start of a process: the same on every Linux
+PARTS_MAX = 128  # sub-identifiers of an OID (RFC 2578 3.5)
 USAGE = "usage: careof-snmp [--run FOLDER] [--role NAME]\n"
 
 
@@ -303,9 +304,14 @@ class Agent:
 def oid_of(text):
     """(1, 3, ...) of ".1.3..."; None if it is no OID."""
     parts = text.strip().lstrip(".").split(".")
-    if not all([part.isdigit() for part in parts]):
+    if len(parts) > PARTS_MAX or not all([_is_part(part) for part in parts]):
         return None
     return tuple([int(part) for part in parts])
+
+
+def _is_part(text):
+    """A sub-identifier: 32 bits, in ASCII digits."""
+    return 0 < len(text) <= 10 and all(["0" <= character <= "9" for character in text])
 
 
 def serve(agent, read_line, write):
