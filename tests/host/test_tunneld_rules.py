@@ -6,10 +6,18 @@ import pytest
 from careof.wire import tunneld as wire
 from scapy.layers.inet import ICMP, IP, UDP
 from scapy.packet import Raw
+from test_tunneld_links import World as LinksWorld
 from tunneld_process import cannot_run, ip
 from tunneld_world import PEER, SERVER, good
 
 pytestmark = pytest.mark.skipif(cannot_run() is not None, reason=str(cannot_run()))
+
+
+@pytest.fixture
+def links():
+    made = LinksWorld()
+    yield made
+    made.remove()
 
 
 def raw_of(namespace, protocol=socket.IPPROTO_RAW):
@@ -99,3 +107,21 @@ def test_data_and_signalling_leave_by_one_port_and_come_whatever_is_reserved(wor
     assert sender == ("192.0.2.1", 434) and data[:4] == b"\4\4\0\0"
     world.udp.sendto(b"\4\4\xff\xff" + bytes(good(b"reserved")), ("192.0.2.1", 434))
     assert world.inner.recv(100) == b"reserved"
+
+
+def test_nobody_on_the_lan_sends_with_an_address_of_the_router(links):
+    """RFC 5177 10: neither its home address nor one of a device; the control is the LAN's own."""
+    links.client.set(
+        wire.SetUplink(1, "up0", ip("192.0.2.1"), 434),
+        wire.SetTunnel(1, wire.KIND_IPIP, 1, ip(PEER), 0, 0, 0),
+        wire.SetPath(1, 1400, 0, (1,)),
+        wire.SetRoute(bytes(4), 0, bytes(4), 0, wire.GATE_OPEN, wire.FOREVER_S, (1,)),
+        *(wire.SetCapture(ip(source), 32, "") for source in ("10.77.0.2", "10.9.0.1", "10.9.0.7")),
+    )
+    outside = raw_of(links.outside, socket.IPPROTO_IPIP)
+    outside.settimeout(1)
+    for source in ("10.77.0.2", "10.9.0.1", "192.0.2.1", "10.9.0.7"):
+        links.put(IP(src=source, dst="203.0.113.9") / UDP(sport=1, dport=2) / Raw(source.encode()))
+    assert bytes(IP(outside.recv(2048))[UDP].payload) == b"10.9.0.7"
+    with pytest.raises(TimeoutError):
+        outside.recv(2048)

@@ -222,6 +222,16 @@ def test_who_asks_for_udp_is_answered_whether_it_gets_it_or_not():
     assert ext.find(home.received().message.extensions, ext.UdpTunnelReply) is None  # it was not asked
 
 
+def test_lengths_that_no_prefix_has_are_refused():
+    """RFC 5177 6.6; the control is the node's own network."""
+    home = Home(peers=())
+    asked = ((LAN[0], 0), (LAN[0], 33), (LAN[0], 255), LAN)
+    home.datagram(home.request(extensions=[ext.MobileNetworkRequest(*prefix) for prefix in asked]))
+    told = ext.find_all(home.received().message.extensions, ext.MobileNetworkReply)
+    assert [(t.length, t.code) for t in told] == [(0, 1), (33, 1), (255, 1), (24, 0)]
+    assert home.code() == 0 and set(home.routes()) == {(HOME, 32), LAN}
+
+
 # -- At home (3.8.3.1, 4.6)
 
 
