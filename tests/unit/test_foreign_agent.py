@@ -223,7 +223,7 @@ def test_challenges_that_are_asked_for_from_now_on_are_advertised_and_visitors_s
 def test_our_home_agent_at_the_other_end():
     sections = {"node": SECTIONS["node"]}
     options = agent_options()
-    node = Node("branch", HOME, options.nodes[0].mobile_network, ("node",))
+    node = Node("branch", HOME, (), ("node",))
     role = HomeAgent(events.AgentOptions(options.agent, [node], [], sections, {}, None), Chance(2).octets, 1)
     foreign = Foreign()
     waiting, sent, held = [events.WallClock(UNIX_MS), events.Start()], [], {}

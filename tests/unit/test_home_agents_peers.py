@@ -96,7 +96,7 @@ def test_a_node_of_its_own_address_behind_an_agents_nat_signs_for_itself():
 def test_a_tunnel_to_one_of_the_home_addresses_lies_in_another_and_is_smaller():
     sizes, other = [], bytes((10, 77, 0, 9))
     for others in ((), (other,)):
-        home = Home(peers=(), others=others)
+        home = Home(peers=(), others=others, networks=())
         home.datagram(through_agent(home, care_of=other), other)
         assert home.code() == 0
         sizes += [message.packet_size for key, message in home.held.items() if key[0] == "path"]
@@ -110,7 +110,7 @@ def test_a_challenge_comes_back_behind_the_nodes_authentication():
 
 
 def test_udp_for_a_foreign_agent_behind_a_nat():
-    home = Home(peers=())
+    home = Home(peers=(), networks=())
     data = through_agent(home) + ext.pack_extension(ext.UdpTunnelRequest(0, 0))
     home.datagram(data, OUTSIDE, 40001)
     assert home.code() == 0 and home.received().unprotected == [ext.UdpTunnelReply(0, False, 110)]
@@ -120,7 +120,7 @@ def test_udp_for_a_foreign_agent_behind_a_nat():
 
 def test_encapsulations():
     for flags, kind in ((mip.FLAG_M, tunneld.KIND_MINIMAL), (mip.FLAG_G, tunneld.KIND_GRE)):
-        home = Home()
+        home = Home(networks=())
         home.by_agent(through_agent(home, flags=mip.FLAG_T | flags))
         assert [m.kind for key, m in home.held.items() if key[0] == "tunnel"] == [kind]
 
@@ -291,6 +291,45 @@ def test_which_networks_were_asked_for_survives_a_restart():
         other.tell(events.Restored(name, value), 1000)
     other.tell(events.Start(), 1000)
     assert set(other.routes()) == {(HOME, 32), MORE}
+
+
+def test_networks_behind_a_router_at_a_foreign_agent_are_tunnelled_to_its_home_address_first():
+    """RFC 5177 7: the agent knows of the home address alone."""
+    home = Home(networks=(LAN, MORE))
+    home.by_agent(through_agent(home))
+    tunnels = {m.peer: m for key, m in home.held.items() if key[0] == "tunnel"}
+    assert set(tunnels) == {CARE_OF, HOME}
+    by_agent, nested = tunnels[CARE_OF].tunnel, tunnels[HOME].tunnel
+    assert tunnels[HOME][1:] == (tunneld.KIND_IPIP, 1, HOME, 0, 0, 0)
+    assert home.routes() == {(HOME, 32): (by_agent,), LAN: (nested,), MORE: (nested,)}
+    inner = {key[1:4] for key in home.held if key[0] == "inner"}
+    assert inner == {(by_agent, HOME, 32), (nested,) + LAN, (nested,) + MORE}
+    assert home.held["path", nested].packet_size < home.held["path", by_agent].packet_size
+    # With an address of its own, one tunnel is for all; what is no more in use goes after a grace.
+    home.datagram(home.request(care_of=OUTSIDE), OUTSIDE, now_ms=3000)
+    own = [m.tunnel for key, m in home.held.items() if key[0] == "tunnel" and m.peer == OUTSIDE]
+    assert home.routes() == {prefix: (own[0],) for prefix in ((HOME, 32), LAN, MORE)}
+    home.tell(events.Late(), 10000)
+    assert [m.peer for key, m in home.held.items() if key[0] == "tunnel"] == [OUTSIDE]
+    home.by_agent(through_agent(home, lifetime_s=0), now_ms=20000)
+
+
+def test_such_tunnels_keep_their_numbers_over_a_restart_and_go_with_their_networks():
+    home = Home(networks=(LAN,))
+    home.by_agent(through_agent(home))
+    home.tell(events.Late(), home.role.deadline())
+    other = Home(networks=(LAN,))
+    for name, value in home.saved.items():
+        other.tell(events.Restored(name, value), 1000)
+    other.tell(events.Start(), 1000)
+    held = [{k: m for k, m in h.held.items() if k[0] in ("tunnel", "path", "inner")} for h in (home, other)]
+    assert held[0] == held[1] and other.routes() == home.routes()
+    before = other.options
+    node = Node("branch", HOME, (), before.nodes[0].association)
+    other.tell(events.Reconfigured(type(before)(before.agent, [node], *before[2:])), 2000)
+    other.tell(events.Late(), 10000)
+    assert [m.peer for key, m in other.held.items() if key[0] == "tunnel"] == [CARE_OF]
+    assert [key[2:4] for key in other.held if key[0] == "inner"] == [(HOME, 32)]
 
 
 # -- A home link (RFC 5944 2.3, 4.6)

@@ -3,13 +3,14 @@
 from careof.agent import events
 from careof.agent.events import RouterOptions
 from careof.agent.mobile_router import MobileRouter
+from careof.agent.router_paths import NESTED_BACK, NESTED_OUT, NESTED_PORT
 from careof.crypt.soft import SoftProvider
 from careof.limits import AGENT_TRIES, GRATUITOUS_ARPS, PROBE_IDENTIFIER
 from careof.wire import icmp, ipv4, link, mip, tunneld, udp
 from careof.wire import mip_extensions as ext
 from careof.wire import router_discovery as discovery
 from careof.wire.reader import Malformed
-from office import AGENT, HOME, AssociationSection, UplinkSection, router_options
+from office import AGENT, HOME, LAN, AssociationSection, UplinkSection, router_options
 from world import Chance
 
 FIRST = 100
@@ -389,6 +390,28 @@ def test_malformed_frames_are_counted():
     for packet in (b"", b"\x45", ipv4.pack(ipv4.Packet(A, HOME, ipv4.ICMP, 1, 0, 0, False, b"\x09" * 9))):
         node.frame(packet)
     assert node.counts["link_malformed"] == 3
+
+
+def test_networks_behind_us_are_tunnelled_to_the_home_agent_through_the_foreign_one():
+    """RFC 5177 7: the agent passes on what the home address sends, and nothing of the networks."""
+    node = Node().up().hears()
+    node.reply().answer_probe(40)
+    out, back = FIRST + NESTED_OUT, FIRST + NESTED_BACK
+    assert node.held["uplink", out] == tunneld.SetUplink(out, "careof0", HOME, NESTED_PORT)
+    assert node.held["tunnel", out] == tunneld.SetTunnel(out, tunneld.KIND_IPIP, out, AGENT, 0, 0, 0)
+    assert node.held["tunnel", back] == tunneld.SetTunnel(back, tunneld.KIND_IPIP, FIRST, AGENT, 0, 0, 0)
+    assert node.held["path", out].packet_size == 1360
+    assert node.held["route", bytes(4), 0, LAN[0], LAN[1]].paths == (out,)
+    assert node.held[ROUTE].paths == (FIRST,)
+    inner = {key[1:2] + key[4:] for key in node.held if key[0] == "inner"}
+    assert inner == {(FIRST, HOME, 32), (back,) + LAN}
+    # By an address of its own there is one tunnel for all.
+    node.late(4000)  # the agent is heard no more
+    assert [key for key in node.held if key[0] in ("tunnel", "path", "inner")] == []
+    assert ("uplink", out) not in node.held
+    alone = Node(mobile_network=()).up().hears()
+    alone.reply().answer_probe(40)
+    assert {key[1] for key in alone.held if key[0] == "tunnel"} == {FIRST}  # the control
 
 
 if __name__ == "__main__":

@@ -139,6 +139,7 @@ class AgentState:
             end = [b.kind, b.peer.hex(), b.port, b.reverse]
             asked = None if b.asked is None else [b.asked[0].hex()] + list(b.asked[1:])
             kept = [b.care_of.hex(), b.spi, end, expires_ms, number, _revocable_row(b.revocable), asked]
+            kept.append(self._agent.paths.nested_number_of(node))
             bindings.append(kept)
         routed = None
         if node.routed != node.networks:
@@ -171,6 +172,8 @@ class AgentState:
             if left_ms > 0 and spi in node.associations:
                 self._agent.bindings.adopt(node, binding, left_ms, now_ms)
                 self._agent.paths.take_number(binding, number)
+                if len(row) > 7 and row[7] is not None:
+                    self._agent.paths.take_nested_number(node, row[7])
 
     @staticmethod
     def _restore_routed(node, routed):

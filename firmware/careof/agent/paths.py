@@ -8,6 +8,10 @@ At the home agent a tunnel is its far end: kind, peer and port. Nodes share it (
 machine), and a node that moved leaves it to a grace: what was in flight is still taken from there, and
 nothing is sent to it any more (RFC 5944 leaves this to us; without it every move loses a round trip
 of packets upward).
+
+A router that came through a foreign agent has two: what is for itself goes to the agent's care-of address,
+and what is for the networks behind it is encapsulated to its home address before that (RFC 5177 7), since
+the agent knows of no more than the home address. The second tunnel lies in the first: its packets are routed.
 """
 
 import heapq
@@ -17,6 +21,7 @@ from ..wire import mip, tunneld
 from .events import Hold, Release
 
 ANYWHERE = (bytes(4), 0)
+ALL, HOME, NETWORKS = "all", "home", "networks"  # which of a node's prefixes a tunnel is for
 
 
 def hold_path(number, packet_size, patience_ms):
@@ -73,10 +78,10 @@ class _Tunnel:
 class _Use:
     """One node's use of a tunnel. leaves_ms: when the grace ends, None while it has a binding there."""
 
-    __slots__ = ("leaves_ms", "reverse", "tunnel")
+    __slots__ = ("covers", "leaves_ms", "reverse", "tunnel")
 
-    def __init__(self, tunnel, reverse):
-        self.tunnel, self.reverse, self.leaves_ms = tunnel, reverse, None
+    def __init__(self, tunnel, reverse, covers):
+        self.tunnel, self.reverse, self.covers, self.leaves_ms = tunnel, reverse, covers, None
 
 
 class AgentPaths:
@@ -106,32 +111,43 @@ class AgentPaths:
         """The number of the tunnel that a binding uses, for the saved state."""
         return self._tunnels[self._end(binding)].number
 
+    def nested_number_of(self, node):
+        """The number of the tunnel to the node's own home address, or None: it has none."""
+        tunnel = None if node.home_address is None else self._tunnels.get(_nested_end(node))
+        return None if tunnel is None else tunnel.number
+
     def take_number(self, binding, number):
         """Before a restart this binding's tunnel had this number."""
-        end = self._end(binding)
+        self._take(self._end(binding), number)
+
+    def take_nested_number(self, node, number):
+        self._take(_nested_end(node), number)
+
+    def _take(self, end, number):
         if end not in self._tunnels:
             self._tunnels[end] = _Tunnel(number, end)
         self._next_number = max(self._next_number, number + 1)
 
     def renewed(self, node, now_ms):
         """The node's bindings are the same and last longer."""
-        numbers = tuple([use.tunnel.number for use in node.uses if use.leaves_ms is None])
-        return self._routes(node, numbers, now_ms) + self.listen(node)
+        return self._routes(node, now_ms) + self.listen(node)
 
     def changed(self, node, now_ms):
         """The node's bindings are others than before: what tunneld should hold for it."""
-        actions, numbers, wanted = [], [], []
+        actions, wanted = [], []
         for binding in node.bindings:
-            use = self._use(node, self._end(binding), binding.reverse, actions)
-            wanted.append(use)
-            if use.tunnel.number not in numbers:
-                numbers.append(use.tunnel.number)
+            nested = bool(node.routed) and _is_by_agent(binding)
+            covers = HOME if nested else ALL
+            wanted.append(self._use(node, self._end(binding), binding.reverse, covers, actions))
+            if nested:
+                end = _nested_end(node)
+                wanted.append(self._use(node, end, binding.reverse, NETWORKS, actions))
         for use in node.uses:
             if use not in wanted and use.leaves_ms is None:
                 use.leaves_ms = now_ms + TUNNEL_GRACE_MS
                 self._entries += 1
                 heapq.heappush(self._leaving, (use.leaves_ms, self._entries, node, use))
-        actions += self.deliver(node) + self._routes(node, tuple(numbers), now_ms)
+        actions += self.deliver(node) + self._routes(node, now_ms)
         return actions + self.listen(node)
 
     def listen(self, node):
@@ -167,7 +183,7 @@ class AgentPaths:
                 actions += [release_inner(use.tunnel.number, prefix, ANYWHERE) for prefix in lost]
                 self._inner(node, use, actions)
         actions += [Release(route_key(prefix)) for prefix in lost]
-        return actions + self.renewed(node, now_ms)
+        return actions + self.changed(node, now_ms)
 
     def resized(self, packet_size):
         """Another packet size for every path."""
@@ -194,12 +210,14 @@ class AgentPaths:
             self._drop_use(node, use, actions)
         return actions + self.listen(node)
 
-    def _use(self, node, end, reverse, actions):
+    def _use(self, node, end, reverse, covers, actions):
         for use in node.uses:
             if use.tunnel.end == end:
                 use.leaves_ms = None
-                if use.reverse != reverse:
-                    use.reverse = reverse
+                if (use.reverse, use.covers) != (reverse, covers):
+                    use.reverse = False
+                    self._inner(node, use, actions)
+                    use.reverse, use.covers = reverse, covers
                     self._inner(node, use, actions)
                 return use
         tunnel = self._tunnels.get(end)
@@ -210,7 +228,7 @@ class AgentPaths:
             actions.append(hold_tunnel(tunnel.number, end[0], self._uplink, end[1], end[2]))
             actions.append(self._path(tunnel))
         tunnel.users += 1
-        use = _Use(tunnel, reverse)
+        use = _Use(tunnel, reverse, covers)
         node.uses.append(use)
         if reverse:
             self._inner(node, use, actions)
@@ -232,18 +250,25 @@ class AgentPaths:
         """Reverse tunnelled packets are the node's own, and only if it asked for that (RFC 3024 4.3.2)."""
         number = use.tunnel.number
         for prefix in self._prefixes(node):
-            make = hold_inner if use.reverse else release_inner
-            actions.append(make(number, prefix, ANYWHERE))
+            if use.covers in (ALL, NETWORKS if prefix in node.routed else HOME):
+                make = hold_inner if use.reverse else release_inner
+                actions.append(make(number, prefix, ANYWHERE))
 
-    def _routes(self, node, numbers, now_ms):
-        if not numbers:
+    def _routes(self, node, now_ms):
+        if not node.bindings:
             return [Release(route_key(prefix)) for prefix in self._prefixes(node)]
         valid_s = 0
         for binding in node.bindings:
             valid_s = max(valid_s, binding.left_s(now_ms))
         if valid_s == 0xFFFF:
             valid_s = tunneld.FOREVER_S
-        return [hold_route(prefix, tunneld.GATE_OPEN, valid_s, numbers) for prefix in self._prefixes(node)]
+        actions = []
+        for prefix in self._prefixes(node):
+            covers = (ALL, NETWORKS if prefix in node.routed else HOME)
+            uses = [use for use in node.uses if use.leaves_ms is None and use.covers in covers]
+            numbers = tuple([use.tunnel.number for use in uses])
+            actions.append(hold_route(prefix, tunneld.GATE_OPEN, valid_s, numbers))
+        return actions
 
     @staticmethod
     def _prefixes(node):
@@ -252,3 +277,12 @@ class AgentPaths:
     @staticmethod
     def _end(binding):
         return (binding.kind, binding.peer, binding.port)
+
+
+def _is_by_agent(binding):
+    """Is its care-of address a foreign agent's?"""
+    return binding.asked is not None and not binding.asked.flags & mip.FLAG_D
+
+
+def _nested_end(node):
+    return (tunneld.KIND_IPIP, node.home_address, 0)

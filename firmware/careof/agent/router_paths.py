@@ -12,7 +12,13 @@ network that calls itself 8.8.8.0/24 gets nothing (TunnelCrack, CVE-2023-36672).
 careof's own sockets are bound to an uplink and its address, and nobody else need reach it outside.
 """
 
-from ..limits import HOME_LINK_LENGTH_MIN, KEEPALIVE_IDENTIFIER, MIP_PORT, PROBE_IDENTIFIER
+from ..limits import (
+    HOME_LINK_LENGTH_MIN,
+    KEEPALIVE_IDENTIFIER,
+    MIP_PORT,
+    PROBE_IDENTIFIER,
+    TUNNEL_HEADERS_MAX,
+)
 from ..wire import ipv4, tunneld
 from .events import Hold, Release
 from .paths import ANYWHERE, hold_capture, hold_inner, hold_path, hold_route, hold_tunnel
@@ -26,6 +32,11 @@ LOCAL_RANGES = (
     (b"\xa9\xfe\x00\x00", 16),
 )
 TO_MANY = ((b"\xff" * 4, 32), (b"\xe0\0\0\0", 4))  # where broadcasts and multicasts of home go to
+
+# Numbers of the tunnels for networks behind a router at a foreign agent, beside that of their uplink.
+NESTED_OUT, NESTED_BACK = 1 << 20, 1 << 21
+TUN = "careof0"
+NESTED_PORT = 51727  # nobody's: an uplink of tunneld has one
 
 
 def _is_local(prefix):
@@ -151,19 +162,57 @@ class RouterPaths:
         path = hold_path(number, router.packet_size, patience_ms)
         if self._path_differs(path):
             actions += self._hold(path)
+        nested = self._nested(uplink)
         heard = TO_MANY if router.broadcast and uplink.agent is None else ()
-        rows = [hold_inner(number, ANYWHERE, prefix) for prefix in self._own_prefixes() + heard]
-        wanted = [row.key for row in rows]
-        for key in [k for k in self._held if k[:2] == ("inner", number) and k not in wanted]:
-            actions += self._release(key)
-        for row in rows:
+        plain = self._own_prefixes()[:1] if nested else self._own_prefixes() + heard
+        rows = [hold_inner(number, ANYWHERE, prefix) for prefix in plain]
+        wanted = [row.key for row in rows + nested]
+        for key in self._of_path(number):
+            if key not in wanted:
+                actions += self._release(key)
+        if not nested:
+            actions += self._nested_is_gone(number)
+        for row in rows + nested:
             actions += self._hold(row)
+        return actions
+
+    def _nested(self, uplink):
+        """Where a foreign agent knows of the home address alone, what the networks send is encapsulated from
+        it to the home agent first (RFC 5177 7): by a tunnel in the TUN, whose packets come back into that as
+        our own. What the home agent sends so arrives at the uplink, by a tunnel of its own."""
+        router, number = self.router, uplink.number
+        if (
+            not uplink.visits()
+            or not router.mobile_network
+            or None in (router.home_address, router.home_agent)
+        ):
+            return []
+        out, back = number + NESTED_OUT, number + NESTED_BACK
+        held = [
+            Hold(("uplink", out), tunneld.SetUplink(out, TUN, router.home_address, NESTED_PORT)),
+            hold_tunnel(out, tunneld.KIND_IPIP, out, router.home_agent, 0),
+            hold_path(out, router.packet_size - TUNNEL_HEADERS_MAX, 0),
+            hold_tunnel(back, tunneld.KIND_IPIP, number, router.home_agent, 0),
+        ]
+        return held + [hold_inner(back, ANYWHERE, prefix) for prefix in router.mobile_network]
+
+    def _of_path(self, number):
+        """Keys of what may come by its tunnels."""
+        numbers = (number, number + NESTED_BACK)
+        return [key for key in self._held if key[0] == "inner" and key[1] in numbers]
+
+    def _nested_is_gone(self, number):
+        out, back = number + NESTED_OUT, number + NESTED_BACK
+        keys = [("path", out), ("tunnel", out), ("uplink", out), ("tunnel", back)]
+        actions = []
+        for key in [key for key in self._of_path(number) if key[1] == back] + keys:
+            actions += self._release(key)
         return actions
 
     def path_is_gone(self, uplink):
         number = uplink.number
-        actions = []
-        for key in [k for k in self._held if k[:2] == ("inner", number)]:
+        actions = self._nested_is_gone(number)
+        for key in self._of_path(number):
             actions += self._release(key)
         return actions + self._release(("path", number)) + self._release(("tunnel", number))
 
@@ -185,7 +234,10 @@ class RouterPaths:
 
         A network that the home agent does not grant goes nowhere: least of all out by an uplink as it is.
         """
-        routes = [hold_route(ANYWHERE, gate, valid_s, paths, prefix) for prefix in self._own_prefixes()]
+        routes = []
+        for prefix in self._own_prefixes():
+            by = tuple([self._path_for(prefix, number) for number in paths])
+            routes.append(hold_route(ANYWHERE, gate, valid_s, by, prefix))
         for prefix in self.router.closed_networks:
             routes.append(hold_route(ANYWHERE, tunneld.GATE_CLOSED, tunneld.FOREVER_S, (), prefix))
         wanted, actions = [route.key for route in routes], []
@@ -196,6 +248,11 @@ class RouterPaths:
         for key in [k for k in self._held if k[0] == "route" and k not in wanted]:
             actions += self._release(key)
         return actions
+
+    def _path_for(self, prefix, number):
+        """Of the uplink with this number, what carries what this prefix sends."""
+        nested = prefix in self.router.mobile_network and ("path", number + NESTED_OUT) in self._held
+        return number + NESTED_OUT if nested else number
 
     def is_ours(self, source, length):
         """Is a route from that source one of ours?"""
