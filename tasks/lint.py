@@ -15,7 +15,9 @@ def lint_rows(rows):
             "cppcheck",
             *("cppcheck", "--quiet", "--error-exitcode=1", "--std=c11", "--inline-suppr"),
             *("--enable=warning,portability,performance", "--suppress=missingIncludeSystem"),
-            *("-I", ROOT / "native/common", "-I", BUILD / "native/tunneld", ROOT / "native"),
+            *("--max-configs=40", "-I", ROOT / "native/common", "-I", BUILD / "native/tunneld"),
+            *("-I", ROOT / "native/tunneld/packet", "-I", ROOT / "tests/native", ROOT / "native"),
+            *(ROOT / "tests" / folder for folder in ("native", "lab", "fuzz/native", "bench/native")),
         )
 
 

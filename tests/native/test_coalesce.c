@@ -364,7 +364,7 @@ static void test_segmenting_again_gives_the_run_back(void)
     static uint8_t copies[COALESCE_RUN_MAX][PACKET_MAX], out[2 * SEGMENT_READ_SIZE_MAX];
     for (int round = 0; round < 300; round++) {
         struct make m[FLOWS];
-        uint32_t next_of[FLOWS] = {0}, flow_of[COALESCE_RUN_MAX];
+        uint32_t next_of[FLOWS] = {0}, flow_of[COALESCE_RUN_MAX] = {0};
         for (uint32_t f = 0; f < FLOWS; f++) {
             m[f] = flow();
             m[f].source_port = (uint16_t)f;

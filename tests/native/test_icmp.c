@@ -46,13 +46,13 @@ static void test_time_exceeded_quotes_all_of_a_small_packet(void)
     for (uint32_t size = 0; size < 600; size++) {
         struct make m = some(size);
         uint32_t packet_size = make_udp(packet, &m);
-        uint32_t wanted = packet_size + 28 < ICMP_ERROR_SIZE_MAX ? packet_size + 28 : ICMP_ERROR_SIZE_MAX;
+        uint32_t quoted = packet_size < ICMP_ERROR_SIZE_MAX - 28 ? packet_size : ICMP_ERROR_SIZE_MAX - 28;
         struct ipv4_view view = parse(packet_size);
-        CHECK_EQUAL(icmp_time_exceeded(&view, US, out), wanted);
+        CHECK_EQUAL(icmp_time_exceeded(&view, US, out), 28 + quoted);
         CHECK(sound(out));
         CHECK_EQUAL(get16(out + 20), 0x0b00);
         CHECK_EQUAL(get32(out + 24), 0);
-        CHECK_OCTETS(out + 28, packet, wanted - 28);
+        CHECK_OCTETS(out + 28, packet, quoted);
     }
 }
 
