@@ -25,3 +25,10 @@ def tunnel(_, json=None, rounds=3, seconds=3):
 def agent(_, json=None):
     """Registrations a second and bytes a binding of a home agent, on both interpreters."""
     _run("agent.py", *(["--json", json] if json else []))
+
+
+@task(help={"json": "write the rows there"})
+def keyd(_, json=None):
+    """Memory of careof-keyd with many keys, and questions and values a second, with either library."""
+    compile_kind("release")
+    _run("keyd.py", *(["--json", json] if json else []))
