@@ -51,6 +51,23 @@ class Answers:
         return {"role": role.name, "table": action.table, "rows": rows}
 
 
+def together(said):
+    """What several roles said to one command, as keyword arguments of its reply: what one of them did goes
+    before that others did not know what it was about."""
+    done = [value for value in said if not _is_error(value)]
+    if done:
+        return {"answer": done[0]}
+    errors = []
+    for value in said:
+        if value["error"] not in errors:
+            errors.append(value["error"])
+    return {"error": "; ".join(errors)}
+
+
+def _is_error(value):
+    return isinstance(value, dict) and "error" in value
+
+
 def _number(text):
     try:
         return int(text)

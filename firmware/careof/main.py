@@ -16,7 +16,7 @@ import sys
 
 from . import keepers
 from .agent import events
-from .answers import Answers
+from .answers import Answers, together
 from .limits import READ_WORK_MS
 from .system import clock as clocks
 from .system import commands, links, log, loop, memory, options, reading, resolv, tunneld
@@ -108,7 +108,7 @@ class Careofd:
         self._unsettled = {role.name for role, _ in self._roles}
         self._stopping = None  # names of the roles that have not said goodbye
         self._stop_at_ms = None
-        self._replies = {}  # command name -> reply functions that wait for an Answer
+        self._said = []  # what roles answer to the command that they are told of
         self._moves = []
         self._next_look_ms = 0
         self.exit_status = 0
@@ -310,13 +310,7 @@ class Careofd:
         self._count_one(role, events.Count("moves"))
 
     def _answered(self, role, action):
-        waiting = self._replies.get(action.command)
-        if waiting:
-            reply = waiting.pop(0)
-            if isinstance(action.value, dict) and "error" in action.value:
-                reply(error=action.value["error"])
-            else:
-                reply(answer=action.value)
+        self._said.append(action.value)
 
     def _save(self, role, action):
         self._keeper.save(action.name, action.value)
@@ -346,11 +340,11 @@ class Careofd:
         if own:
             own(self, arguments, reply)
         elif name in ROLE_COMMANDS:
-            waiting = self._replies.setdefault(name, [])
-            waiting.append(reply)
+            self._said = []
             self._tell_all(events.Command(name, arguments))
-            if reply in waiting:
-                waiting.remove(reply)
+            if self._said:
+                reply(**together(self._said))
+            else:
                 why = "no role here knows it" if self._started else "no role has started yet"
                 reply(error="%s: %s" % (name, why))
         else:

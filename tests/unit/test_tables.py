@@ -5,6 +5,7 @@ import json
 from careof.agent import events
 from careof.agent.nodes import Served
 from careof.agent.refusals import BAD_AUTHENTICATOR, BAD_IDENTIFIER, NO_ASSOCIATION, Refusals
+from careof.answers import together
 from careof.limits import PAGE_ROWS, REFUSALS_KEPT, VIOLATORS_KEPT
 from careof.wire import ipv4, mip
 from foreign import CARE_OF, OTHER_MAC, Foreign
@@ -12,6 +13,25 @@ from office import AGENT, HOME, Node, agent_options
 from test_home_agent import FORGER, Agent
 
 PEER = bytes((192, 0, 2, 9))
+
+
+def test_of_several_roles_the_one_that_did_it_answers():
+    """A home agent and a foreign agent in one careofd: a visitor is revoked, whoever is asked first."""
+    home, foreign = Agent().started(), Foreign().visiting()
+
+    def say(address):
+        said = []
+        for world in (home, foreign):
+            world.tell(events.Command("revoke", [address]), 1000)
+            said += [action.value for action in world.others if isinstance(action, events.Answer)][-1:]
+        return said
+
+    said = say("10.77.0.2")
+    assert len(said) == 2 and "error" in said[0]  # the control: the first word is not the last
+    assert together(said) == {"answer": said[1]} and foreign.visitors() == []
+    why = together(say("10.77.0.2"))["error"]
+    assert "has no binding here" in why and "is no visitor here" in why
+    assert together([{"error": "so"}, {"error": "so"}]) == {"error": "so"}
 
 
 def changes(role):
