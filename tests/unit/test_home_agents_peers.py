@@ -219,6 +219,20 @@ def test_a_node_that_moves_leaves_word_with_the_agent_that_it_left():
     assert not [m for _, _, m in both.sent if isinstance(m, mip.Revocation)]
 
 
+def test_a_node_that_comes_home_leaves_word_with_the_agent_that_it_left():
+    for care_of, through in ((HOME, False), (CARE_OF, True)):
+        home = Home()
+        home.by_agent(through_agent(home), supported())
+        away = through_agent(home, flags=mip.FLAG_T, care_of=care_of, lifetime_s=0)
+        if through:  # the agent relays it, and needs no word
+            home.by_agent(away, now_ms=3000)
+        else:
+            home.datagram(away, HOME, now_ms=3000)
+        told = [message for _, _, message in home.sent if isinstance(message, mip.Revocation)]
+        assert home.bound() == []
+        assert [m.foreign_domain for m in told] == ([] if through else [CARE_OF])
+
+
 def test_a_co_located_node_is_told_under_its_own_association():
     home = Home()
     support = ext.RevocationSupport(False, 5000)

@@ -134,7 +134,9 @@ class HomeAgent:
         """After a request, what it ended without the other end's doing; and the home link."""
         actions = []
         for binding in before:
-            if binding not in node.bindings and node.bindings:
+            # Who ends a binding by its care-of address does so through the agent there.
+            by_its_agent = not node.bindings and binding.care_of == request.care_of_address
+            if binding not in node.bindings and not by_its_agent:
                 actions += self.revocations.moved(node, binding, now_ms)
         if self.home_link is None:
             return actions
