@@ -17,6 +17,7 @@ import json
 import os
 import signal
 import sys
+import time
 from collections import namedtuple
 from pathlib import Path
 
@@ -68,7 +69,10 @@ class Visit(Story):
             lab.give_address("eth0", first)
             first = lab.links[first].offered
         wait_until(lambda: means.uplink() == first, STEADY_S, f"the laptop on {first}")
+        there = time.monotonic()
         self.begin_sessions(self._content, first)
+        # Whoever moved less than a second ago may have to wait before he asks again (RFC 5944 3.6.3).
+        time.sleep(max(0, self.lasts_s - (time.monotonic() - there)))
 
     def go(self, leg):
         """One leg; its row."""
@@ -83,7 +87,7 @@ class Visit(Story):
         if leg.check and not faults:
             try:
                 leg.check(self)
-            except AssertionError as e:
+            except (AssertionError, TimeoutError) as e:
                 faults.append(str(e))
         self._wait(lambda: all(session.progressed_after(move.end) for session in self.sessions))
         faults += [
@@ -215,6 +219,8 @@ def movement():
 
 def is_home(visit):
     wait_until(lambda: visit.means.bound() == [], STEADY_S, "deregistration")
+    for agent in ("a", "b"):  # the home agent told whom it left (RFC 3543)
+        wait_until(lambda agent=agent: not visit.means.visitors(agent), STEADY_S, f"its end at {agent}")
     assert_neighbour_reaches(visit)
 
 
@@ -382,6 +388,7 @@ def main(arguments):
     options = parse(arguments)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, ended)
+    go_first()
     try:
         rows = run(options)
     except KeyboardInterrupt:
@@ -391,6 +398,14 @@ def main(arguments):
     if options.json:
         Path(options.json).write_text(json.dumps({"rows": rows}, indent=1) + "\n")
     return 0 if rows and all(row["passed"] for row in rows) else 1
+
+
+def go_first():
+    """Everything in the lab goes before whatever else this machine does, which is not to be measured."""
+    try:
+        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
+    except PermissionError:
+        print("lab: no real-time priority here: other work on this machine is measured, too", file=sys.stderr)
 
 
 def run(options):
