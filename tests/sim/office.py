@@ -22,8 +22,8 @@ from world import Nat, Wire, World
 Router = namedtuple(
     "Router",
     "name home_address nai home_agent home_prefix_length contact lifetime_s encapsulation packet_size"
-    " simultaneous broadcast mobile_network network_mode host_configuration agent_association revocation"
-    " own_traffic uplink association",
+    " simultaneous broadcast mobile_network network_mode host_configuration agent_association"
+    " aaa_association revocation own_traffic uplink association",
 )
 UplinkSection = namedtuple(
     "UplinkSection", "name device preference association hysteresis_s attachment movement delivery"
@@ -86,6 +86,7 @@ def router_options(shared=None, names=NAMES, algorithm="hmac-md5", replay="times
         "broadcast": False,
         "mobile_network": (LAN,),
         "agent_association": None,
+        "aaa_association": None,
         "revocation": True,
         "own_traffic": False,
         "network_mode": "configured",

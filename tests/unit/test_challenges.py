@@ -1,13 +1,16 @@
 """Challenges of RFC 4721, rule by rule: what a foreign agent offers and believes, and what a node answers."""
 
+import hashlib
+
 from careof.agent import events
 from careof.limits import CHALLENGE_SIZE, CHALLENGED_MAX
 from careof.proto.challenges import FINE, MISSING, STALE, UNKNOWN, Challenges
 from careof.wire import mip
 from careof.wire import mip_extensions as ext
 from foreign import AGENT, AGENTS_SPI, MAC, OTHER_MAC, Foreign, Peer, shared, with_node_association
+from office import AssociationSection
 from test_foreign_agent_link import challenged, last_challenge, with_challenge
-from test_router_visiting import A_MAC, Node
+from test_router_visiting import A_MAC, Node, options
 from world import Chance
 
 AAA = ext.MobileAaaAuthentication(300, bytes(16))
@@ -167,6 +170,48 @@ def test_a_node_answers_the_newest_challenge_wherever_it_came_from():
     assert len(node.requests()) == requests + 1
     assert ext.find(node.last()[2].unprotected, ext.Challenge).value == b"fourth--"
     assert node.last()[0] == A_MAC
+
+
+def test_without_an_association_with_the_agent_the_aaa_servers_answers():
+    """3.1, 6: HMAC-MD5 over all before it and its own type, sub-type, length and SPI."""
+    aaa = AssociationSection("aaa", 900, "hmac-md5", bytes(range(100, 116)), "timestamps")
+    made = options(aaa_association="aaa")
+    made.associations["aaa"] = aaa
+    node = Node(made).up().hears(challenge=b"abcdefgh")
+    data = node.last()[1].data
+    assert kinds_behind(data, 24)[-3:] == [ext.MOBILE_HOME, 132, ext.MOBILE_AAA]
+    received = node.last()[2]
+    assert received.agent_authentication is None and received.aaa_authentication.spi == 900
+    assert data[-24:-16] == b"\x24\x01\x00\x14" + (900).to_bytes(4, "big")
+    assert received.aaa_authentication.authenticator == hmac_md5(aaa.key, data[:-16])
+    # No challenge, nothing to answer; and what is shared with the agent goes before.
+    bare = Node(made).up().hears().last()[2]
+    assert bare.aaa_authentication is None and bare.unprotected == []
+    both = options(aaa_association="aaa", shared="agents")
+    both.associations["aaa"] = aaa
+    shared_with = Node(both).up().hears(challenge=b"abcdefgh").last()[2]
+    assert shared_with.aaa_authentication is None and shared_with.agent_authentication is not None
+
+
+def hmac_md5(key, data):
+    """RFC 2104, written down."""
+    padded = key + bytes(64 - len(key))
+    inner = hashlib.md5(bytes([octet ^ 0x36 for octet in padded]) + data).digest()
+    return hashlib.md5(bytes([octet ^ 0x5C for octet in padded]) + inner).digest()
+
+
+def test_our_foreign_agent_lets_such_an_answer_pass():
+    """Both ends of ours: the node's request, and a foreign agent that shares nothing with it."""
+    aaa = AssociationSection("aaa", 900, "hmac-md5", bytes(range(100, 116)), "timestamps")
+    made = options(aaa_association="aaa")
+    made.associations["aaa"] = aaa
+    foreign = Foreign(challenge=True).tell(events.Late(), 0)
+    node = Node(made).up().hears(challenge=last_challenge(foreign))
+    foreign.ask(node.last()[1].data)
+    assert len(foreign.to_agent) == 1
+    silent = Node().up().hears(challenge=last_challenge(foreign))  # the control
+    foreign.ask(silent.last()[1].data, 2000)
+    assert foreign.code() == 105 and len(foreign.to_agent) == 1
 
 
 if __name__ == "__main__":

@@ -172,12 +172,15 @@ class Visiting:
             return self._is_at_home(uplink, now_ms) + self._send(uplink, data)
         if uplink.encapsulating:
             data += mip_extensions.pack_extension(mip_extensions.EncapsulatingDelivery())
-        if agent.challenge is not None and association is not None:
-            data += mip_extensions.pack_extension(mip_extensions.Challenge(agent.challenge))
+        kind = mip_extensions.MOBILE_FOREIGN
+        if association is None and agent.challenge is not None:  # RFC 4721 3.1, 6: then by an AAA server
+            kind, association = mip_extensions.MOBILE_AAA, self._aaa_association()
         if association is None:
             return self._send(uplink, data)
+        if agent.challenge is not None:
+            data += mip_extensions.pack_extension(mip_extensions.Challenge(agent.challenge))
         size = ALGORITHMS[association.algorithm].authenticator_size
-        data += mip_extensions.pack_head_to_sign(mip_extensions.MOBILE_FOREIGN, association.spi, size)
+        data += mip_extensions.pack_head_to_sign(kind, association.spi, size)
 
         def then(authenticator, now_ms):
             return self._send(uplink, data + authenticator) if uplink.agent is agent else []
@@ -186,7 +189,13 @@ class Visiting:
 
     def _association(self):
         """What we share with foreign agents, or None."""
-        name = self._role.router.agent_association
+        return self._association_named(self._role.router.agent_association)
+
+    def _aaa_association(self):
+        """What we share with the AAA server of home, or None."""
+        return self._association_named(self._role.router.aaa_association)
+
+    def _association_named(self, name):
         return None if name is None else self._role.options.associations[name]
 
     def _send(self, uplink, data):

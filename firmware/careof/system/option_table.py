@@ -131,6 +131,16 @@ MobileRouter = _section(
         None,
         "association",
     ),
+    _option(
+        "aaa_association",
+        NAME,
+        None,
+        None,
+        "security association with the AAA server of home, by which foreign agents' challenges are answered "
+        "(RFC 4721) where there is no agent_association. Default: none, they are not answered",
+        None,
+        "association",
+    ),
     _option("revocation", BOOLEAN, True, None, "let the home agent say that it ended a binding (RFC 3543)"),
     _option(
         "own_traffic",

@@ -473,8 +473,9 @@ def routers(configuration):
             association = uplink.association or router.association
             mine.append(Uplink(uplink.name, uplink.device, uplink.preference, association, *uplink[4:]))
         names = [uplink.association for uplink in mine]
-        if router.agent_association is not None:
-            names.append(router.agent_association)
+        for name in (router.agent_association, router.aaa_association):
+            if name is not None:
+                names.append(name)
         found.append((router, mine, _some(configuration, names)))
     return found
 
