@@ -14,6 +14,7 @@ UNIX_MS = 1790000000000
 CARE_OF, OUTSIDE, FORGER = bytes((203, 0, 113, 2)), bytes((203, 0, 113, 77)), bytes((192, 0, 2, 66))
 NTP_S = 2208988800
 SPI = 256
+PIECE = 4  # nodes
 
 
 class Agent:
@@ -308,6 +309,71 @@ def test_one_row_that_cannot_be_read_takes_no_other_with_it():
     other.tell(events.Restored(name, [["zz", [], []]] + rows), 1000)
     other.tell(events.Start(), 1000)
     assert other.routes() == agent.routes() and other.counts["state_unreadable"] == 1
+
+
+def many_options(nodes):
+    kept = agent_options()
+    return type(kept)(kept.agent, nodes, [], kept.associations, {}, None)
+
+
+def few_at_a_time(test):
+    """Run it with pieces of PIECE nodes."""
+
+    def run():
+        before, module.SWEEP_NODES = module.SWEEP_NODES, PIECE
+        try:
+            test()
+        finally:
+            module.SWEEP_NODES = before
+
+    return run
+
+
+def starting_again():
+    """An agent that bound many nodes, all at one address; and its successor that has begun to hold them."""
+    nodes = [Node("n%d" % n, bytes((10, 78, 0, n)), (), ("branch-wan",)) for n in range(3 * PIECE)]
+    agent = Agent(many_options(nodes)).started()
+    for node in nodes:
+        agent.datagram(agent.request(home=node.home_address))
+    agent.tell(events.Command("stop", []), 1000)
+    other = Agent(many_options(nodes))
+    other._serial = agent._serial
+    for name, value in agent.saved.items():
+        other.tell(events.Restored(name, value), 2000)
+    return agent, other.started(), nodes
+
+
+def settled(agent):
+    return any([isinstance(action, events.Settled) for action in agent.others])
+
+
+@few_at_a_time
+def test_many_are_held_again_in_pieces_and_served_meanwhile():
+    agent, other, nodes = starting_again()
+    assert len(other.routes()) == PIECE and not settled(other)
+    waiting = [node.home_address for node in nodes if (node.home_address, 32) not in other.routes()]
+    other.datagram(other.request(home=waiting[0]), now_ms=2000)
+    assert other.code() == 0
+    for _ in range(2):
+        assert other.role.deadline() <= 2000 and not settled(other)
+        other.tell(events.Late(), 2000)
+    assert sorted(other.routes()) == sorted(agent.routes()) and settled(other)
+    assert other.role.deadline() > 2000
+
+
+@few_at_a_time
+def test_who_goes_while_others_wait_to_be_held_takes_nothing_of_theirs():
+    _, other, nodes = starting_again()
+    stay = [node for node in nodes if (node.home_address, 32) not in other.routes()]
+    other.tell(events.Reconfigured(many_options(stay)), 2000)
+    other.saved = {}
+    for node in stay:
+        other.role.touched(other.role.nodes.find(node.home_address), 2000)
+    other.tell(events.Command("stop", []), 2000)
+    assert sum([len(rows or []) for rows in other.saved.values()]) == len(stay)
+    while not settled(other):
+        other.tell(events.Late(), 2000)
+    assert len(other.routes()) == len(stay)
 
 
 def test_damaged_state_is_left_out():

@@ -65,6 +65,7 @@ class HomeAgent:
 
             self.home_link = HomeLink(self, first_number, random)
         self.leases = Leases(self)
+        self._unstarted, self._start_ms = [], None  # bound nodes that nothing is held for yet, when to go on
         self._sweep_ms = None  # when to go on with carrying out another table of nodes
         self._retry_ms = None  # when to ask again for the uplink that tunneld refused
         self._refusal = None  # the last one's text: it is told once
@@ -72,6 +73,7 @@ class HomeAgent:
     def deadline(self):
         """When to call handle(Late(), now), in ms, or None."""
         soonest_ms = self._retry_ms if self._sweep_ms is None else self._sweep_ms
+        soonest_ms = soonest_ms if self._start_ms is None else self._start_ms
         for part in (self.bindings, self.paths, self._state, self.revocations, self.home_link):
             at_ms = part.deadline() if part is not None else None
             if at_ms is not None and (soonest_ms is None or at_ms < soonest_ms):
@@ -189,12 +191,19 @@ class HomeAgent:
         return []
 
     def _started(self, event, now_ms):
-        actions = self._ground()
-        for node in self.nodes:
+        self._unstarted = [node for node in self.nodes if node.bindings]
+        return self._ground() + self._start_on(now_ms)
+
+    def _start_on(self, now_ms):
+        """Hold again what was restored, for some nodes at a time: who asks meanwhile is served as well."""
+        actions, piece = [], self._unstarted[-SWEEP_NODES:]
+        del self._unstarted[-SWEEP_NODES:]
+        for node in piece:
             if node.bindings:
                 node.bound_or_not(now_ms)
                 actions += self.paths.changed(node, now_ms)
-        return actions + [Settled()]
+        self._start_ms = now_ms if self._unstarted else None
+        return actions if self._unstarted else actions + [Settled()]
 
     def _ground(self):
         """What is held whether or not anyone is registered."""
@@ -227,6 +236,8 @@ class HomeAgent:
             actions += [Count("binding_expired"), Log("notice", "binding", node.describe() + " (expired)")]
             actions.append(Changed("bindings", node.home_address))
             self.touched(node, now_ms)
+        if self._start_ms is not None:
+            actions += self._start_on(now_ms)
         if self._sweep_ms is not None:
             actions += self._sweep(now_ms)
         if self.home_link is not None:

@@ -109,7 +109,7 @@ class AgentPaths:
 
     def number_of(self, binding):
         """The number of the tunnel that a binding uses, for the saved state."""
-        return self._tunnels[self._end(binding)].number
+        return self._tunnel_to(self._end(binding)).number
 
     def nested_number_of(self, node):
         """The number of the tunnel to the node's own home address, or None: it has none."""
@@ -210,6 +210,15 @@ class AgentPaths:
             self._drop_use(node, use, actions)
         return actions + self.listen(node)
 
+    def _tunnel_to(self, end):
+        """The tunnel with that far end. After a restart it may have been another node's that is gone already,
+        while the binding that is asked about waits for its turn to be held."""
+        tunnel = self._tunnels.get(end)
+        if tunnel is None:
+            tunnel = self._tunnels[end] = _Tunnel(self._next_number, end)
+            self._next_number += 1
+        return tunnel
+
     def _use(self, node, end, reverse, covers, actions):
         for use in node.uses:
             if use.tunnel.end == end:
@@ -220,10 +229,7 @@ class AgentPaths:
                     use.reverse, use.covers = reverse, covers
                     self._inner(node, use, actions)
                 return use
-        tunnel = self._tunnels.get(end)
-        if tunnel is None:
-            tunnel = self._tunnels[end] = _Tunnel(self._next_number, end)
-            self._next_number += 1
+        tunnel = self._tunnel_to(end)
         if tunnel.users == 0:
             actions.append(hold_tunnel(tunnel.number, end[0], self._uplink, end[1], end[2]))
             actions.append(self._path(tunnel))
