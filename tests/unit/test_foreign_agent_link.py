@@ -24,7 +24,7 @@ from world import Chance
 
 
 def test_advertisements_say_what_is_offered():
-    foreign = Foreign(udp_tunnelling="auto", registration_required=True).tell(events.Late(), 0)
+    foreign = Foreign(udp_tunnelling="force", registration_required=True).tell(events.Late(), 0)
     [(mac, message)] = foreign.advertisements()
     assert mac == b"\x01\x00\x5e\x00\x00\x01" and message.lifetime_s == 3
     assert message.routers == [(LINK, 0)] and message.prefix_lengths == (24,)

@@ -293,6 +293,33 @@ def test_visitors_share_the_keepalives_of_their_tunnel_over_a_restart():
     assert len(keepalives(late(again, 100000, 199000))) == 3
 
 
+def test_a_nat_is_advertised_when_a_home_agent_has_seen_it_and_only_then():
+    """RFC 3519 3.4: U is set behind a NAT, and must not be elsewhere."""
+
+    def says_so(foreign, now_ms):
+        foreign.tell(events.Late(), now_ms)
+        foreign.solicit(now_ms)
+        return bool(foreign.advertisements()[-1][1].agent.flags & discovery.AGENT_U)
+
+    foreign = Foreign(udp_tunnelling="auto")
+    assert not says_so(foreign, 0)
+    for number, (answers, expected) in enumerate(
+        (
+            ([ext.UdpTunnelReply(0, False, 30)], True),
+            ([ext.UdpTunnelReply(64, False, 0)], False),
+            ([ext.UdpTunnelReply(0, False, 30)], True),
+            ([], False),
+        )
+    ):
+        at_ms = 2000 * (number + 1)
+        foreign.ask(foreign.request(), at_ms).reply(now_ms=at_ms, after=answers)
+        assert says_so(foreign, at_ms + 200) == expected, number
+    assert says_so(Foreign(udp_tunnelling="force"), 0) and not says_so(Foreign(), 0)
+    visited = in_udp(30)
+    visited.tell(events.Late(), 2000)
+    assert says_so(Foreign(visited.options, visited.saved, 3000), 3000)
+
+
 def test_what_asks_for_udp_stands_behind_the_node_and_before_the_agents_authentication():
     foreign = shared(udp_tunnelling="auto", revocation=False)
     asked = foreign.request()

@@ -51,6 +51,7 @@ class ForeignAgent:
         self.uplink = first_number
         self.care_of = agent.care_of_address  # None: that of the uplink device, once it has one
         self.udp_flags = UDP_FLAGS[agent.udp_tunnelling]
+        self.behind_nat = False  # has a home agent said so?
         self.unix_offset_ms = 0
         self.peers = Peers(options)
         self.visitors = Visitors()
@@ -122,11 +123,18 @@ class ForeignAgent:
             (discovery.AGENT_M, agent.minimal),
             (discovery.AGENT_G, agent.gre),
             (discovery.AGENT_T, agent.reverse_tunnel != visiting.OFF),
-            (discovery.AGENT_U, self.udp_flags is not None),
+            (discovery.AGENT_U, self.udp_flags is not None and (self.udp_flags or self.behind_nat)),
             (discovery.AGENT_X, agent.revocation),
         ):
             flags |= bit if on else 0
         return flags, agent.lifetime_max_s, (self.care_of,)
+
+    def sees_nat(self, there_is_one, now_ms):
+        """What a home agent sees of us: said in advertisements, and only there (RFC 3519 3.4)."""
+        if there_is_one != self.behind_nat:
+            self.behind_nat = there_is_one
+            for advertiser in self.advertisers.values():
+                advertiser.changed(now_ms)
 
     def room_changed(self, now_ms):
         """Say so at once if we are busy now, or no more."""

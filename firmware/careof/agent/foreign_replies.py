@@ -140,6 +140,8 @@ class Replies:
             visitor.keepalive_s = max(in_udp.keepalive_s or KEEPALIVE_S, KEEPALIVE_MIN_S)
         agent.visitors.add(visitor)
         agent.keepalives.registered(visitor, now_ms)
+        if agent.udp_flags is not None and not visitor.co_located:
+            agent.sees_nat(in_udp is not None and not in_udp.forced, now_ms)
         agent.revocations.registered(visitor)
         actions = agent.paths.changed(visitor, now_ms) + agent.touched(now_ms)
         actions.append(Changed("visitors", visitor.home_address))

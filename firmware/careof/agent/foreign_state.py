@@ -114,4 +114,5 @@ class ForeignState:
         agent.paths.take_delivery_number(delivery_number)
         agent.visitors.add(visitor)
         agent.keepalives.registered(visitor, now_ms)
+        agent.behind_nat = agent.behind_nat or visitor.keepalive_s > 0
         return 1
