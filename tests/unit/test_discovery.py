@@ -249,6 +249,25 @@ def test_a_flood_of_agents_leaves_those_that_are_there_and_the_home_agent_a_plac
     assert link.hears(HOME_AGENT, 20, flags=wire.AGENT_H, care_of=None) and link.at() == HOME_AGENT
 
 
+def test_agents_that_were_tried_in_vain_make_room():
+    """A flood that came first, with the longest lifetime there is, keeps the real one out until it was tried."""
+    link = Link()
+    for n in range(AGENTS_HEARD_MAX):
+        link.hears(bytes((10, 9, 9, n + 1)), lifetime_s=0xFFFF)
+    assert not link.hears(A, 1000) and link.at() != A  # the control
+    while link.discovery.current is not None:
+        link.discovery.leave_alone(link.discovery.current, 1000)
+    assert link.hears(A, 2000) and link.at() == A
+    assert len(link.discovery.agents) == AGENTS_HEARD_MAX
+
+
+def test_who_is_no_agent_for_us_makes_room():
+    link = Link()
+    for n in range(AGENTS_HEARD_MAX):
+        link.hears(bytes((10, 9, 9, n + 1)), flags=0, lifetime_s=0xFFFF)
+    assert link.hears(A, 1000) and link.at() == A
+
+
 def test_solicitations_begin_with_the_link_and_become_rare():
     link = Link()
     assert not link.discovery.solicits(0)

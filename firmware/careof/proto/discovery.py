@@ -13,7 +13,8 @@ that is still known, eager is this: the current one is overdue by an eighth of i
 its advertisement holds), it is asked for, and in a moment another one has answered, and it has not.
 
 Nobody is believed: what is heard only orders attempts, and a registration proves the rest. The table is
-bounded, and a flood of new agents takes no place from those that are there; but the home agent has one.
+bounded, and a flood of new agents takes no place from those that are there, unless they serve nobody or were
+tried in vain; but the home agent has one.
 
 Solicitations (2.4): when a link comes up, and while no agent is heard: three a second apart, then with
 doubled intervals up to a minute; each up to an eighth sooner.
@@ -179,11 +180,22 @@ class Discovery:
         for agent in self.agents:
             if agent.address == source:
                 return agent
-        if len(self.agents) >= AGENTS_HEARD_MAX and source != self.home_agent:
+        if len(self.agents) >= AGENTS_HEARD_MAX and source != self.home_agent and not self._made_room():
             return None
         agent = Heard(source, link_address, now_ms)
         self.agents.append(agent)
         return agent
+
+    def _made_room(self):
+        """Who serves nobody or was tried in vain goes: of those, who was silent for longest."""
+        found = None
+        for agent in self.agents:
+            in_vain = agent is not self.current and (agent.denials or not agent.serves())
+            if in_vain and (found is None or agent.heard_ms < found.heard_ms):
+                found = agent
+        if found is not None:
+            self.agents.remove(found)
+        return found is not None
 
     def leave_alone(self, agent, now_ms):
         """It refused us: not again for a while, a longer one each time. True: another one is current."""
