@@ -250,7 +250,7 @@ def test_a_flood_of_agents_leaves_those_that_are_there_and_the_home_agent_a_plac
 
 
 def test_agents_that_were_tried_in_vain_make_room():
-    """A flood that came first, with the longest lifetime there is, keeps the real one out until it was tried."""
+    """A flood that came first, with the longest lifetime, keeps the real one out until it was tried."""
     link = Link()
     for n in range(AGENTS_HEARD_MAX):
         link.hears(bytes((10, 9, 9, n + 1)), lifetime_s=0xFFFF)
