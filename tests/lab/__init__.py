@@ -8,6 +8,9 @@ traffic     sessions of programs that were not written here: OpenSSH, nginx and 
 measure     interruption, loss and duplication, from ping's own lines
 product     careof in the lab: configuration, processes, what it says of itself
 failover    what a user has today: NAT on every uplink and a script that follows a tracking address
+visited     the other drawing: a laptop between home, two visited branches, and one that moves itself
+agents      careof in that one: the home agent, the foreign agents, the laptop
+scenarios   what the laptop lives through: `./dev lab scenarios`
 story       the moves, one after the other, and what became of the sessions
 view        what is shown while it happens, and the table at its end
 report      the page with the timeline
