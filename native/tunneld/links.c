@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "broadcast.h"
 #include "helper.h"
@@ -115,8 +116,11 @@ static void packet_ready(void *owner, struct watcher *watcher, uint32_t events)
 int links_set(struct tunneld *tunneld, const struct message_set_link *set, const struct helper_answer *answer, int fd)
 {
     struct link *link = state_link(&tunneld->state, set->link);
-    if (!link)
+    if (!link) {
+        if (fd >= 0)
+            close(fd);
         return ENOSPC;
+    }
     if (fd >= 0) {
         loop_forget(&tunneld->loop, &link->packet);
         link->packet.fd = fd;

@@ -6,6 +6,7 @@ router namespace: careof0 (10.77.0.2), lan0 (10.9.0.1) ---- node0 (10.9.0.7): no
 
 import socket
 import time
+from pathlib import Path
 
 import pytest
 from careof.wire import tunneld as wire
@@ -487,6 +488,24 @@ def test_a_tunnel_in_name_only_sends_to_a_link_layer_address(world):
     with pytest.raises(ValueError):
         world.client.set(wire.DropTunnel(31))
     sender.close()
+
+
+def test_a_link_too_many_is_refused_and_costs_nothing(world):
+    def descriptors():
+        return len(list(Path(f"/proc/{world.tunneld.process.pid}/fd").iterdir()))
+
+    links = 1
+    while links < 100:
+        try:
+            world.client.set(wire.SetLink(100 + links, "lan0"))
+            links += 1
+        except ValueError:
+            break
+    full = descriptors()
+    for n in range(10):
+        with pytest.raises(ValueError, match="No space"):
+            world.client.set(wire.SetLink(200 + n, "lan0"))
+    assert 10 < links < 100 and descriptors() == full
 
 
 def test_answers_to_our_own_probes_come_up_and_others_do_not(world):
