@@ -25,11 +25,17 @@ OPTIONS = (
         "log_level",
         "nonsense",
     ),
+    *("nai", "address_pool", "redirect", "network_mode", "home_prefix_length", "dns_server", "dns_suffix"),
+    *("message_accepted", "configuration_url", "host_configuration", "attachment"),
 )
 LIKELY = st.one_of(
     VALUES,
     st.sampled_from(
-        ("10.77.0.2", "10.77.1.0/24", "198.51.100.10:434", "wan", "256", "0", "1", "00" * 16, "nonces")
+        (
+            *("10.77.0.2", "10.77.1.0/24", "198.51.100.10:434", "wan", "256", "0", "1", "00" * 16, "nonces"),
+            *("branch7@example.net", "10.80.0.0/24", "explicit", "implicit", "24", "example.net", "agent"),
+            "https://example.net/",
+        )
     ),
 )
 
