@@ -147,6 +147,19 @@ def test_udp_checksums_are_verified_where_there_are_any():
     assert len(foreign.to_agent) == 1  # without one it is accepted
 
 
+def test_whoever_asks_for_a_reverse_tunnel_is_a_neighbour_also_with_an_address_of_its_own_or_to_leave():
+    """RFC 3024 4.2.1: 76; without T nobody is asked."""
+    for changes in ({}, {"flags": mip.FLAG_T | mip.FLAG_D, "care_of": OWN}, {"lifetime_s": 0}):
+        foreign = Foreign()
+        foreign.ask(foreign.request(**changes), ttl=254)
+        assert foreign.code() == 76 and foreign.to_agent == [], changes
+        foreign.ask(foreign.request(**changes), 2000, ttl=255)
+        assert len(foreign.to_agent) == 1
+    foreign = Foreign()
+    foreign.ask(foreign.request(flags=0), ttl=1)
+    assert len(foreign.to_agent) == 1
+
+
 def test_two_mobile_foreign_authentications_are_one_too_many():
     foreign = with_node_association()
     data = foreign.for_agent(foreign.for_agent(foreign.request()))

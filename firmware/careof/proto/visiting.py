@@ -111,13 +111,14 @@ def _what(request, unprotected, ttl, offer):
         return INVALID_CARE_OF
     if request.lifetime_s > offer.lifetime_max_s:
         return LIFETIME_TOO_LONG
+    too_distant = bool(flags & mip.FLAG_T) and ttl != TTL_OF_NEIGHBOUR
     if flags & mip.FLAG_D or not request.lifetime_s:
-        return ACCEPTED  # there is no tunnel of ours
+        return TOO_DISTANT if too_distant else ACCEPTED  # there is no tunnel of ours
     if (flags & mip.FLAG_M and not offer.minimal) or (flags & mip.FLAG_G and not offer.gre):
         return NO_ENCAPSULATION
     encapsulating = mip_extensions.find(unprotected, mip_extensions.EncapsulatingDelivery) is not None
     if flags & mip.FLAG_T:
-        if ttl != TTL_OF_NEIGHBOUR:
+        if too_distant:
             return TOO_DISTANT
         if offer.reverse_tunnel == OFF:
             return NO_REVERSE_TUNNEL
