@@ -524,6 +524,7 @@ def main(argv):
     except ValueError as e:
         sys.stderr.write("careofd: %s\n" % e)
         return EXIT_USE
+    memory.begin()
     try:
         careofd = Careofd(*paths)
     except options.ConfigError as e:

@@ -323,6 +323,24 @@ def test_a_restart_restores_the_tables_nodes_and_their_identifications():
     assert other.code() == 133
 
 
+def test_after_a_restart_of_many_the_loop_goes_on_and_who_renews_is_served_at_once():
+    many = SWEEP_NODES + 30
+    fleet = Fleet(options(vans(many)))
+    homes = [bytes((10, 64, n >> 8, n & 255)) for n in range(1, many + 1)]
+    for home in homes:
+        assert fleet.ask(home=home) == 0
+    saved = last_saved(fleet)
+    other = Fleet(options(vans(many)), saved.items())
+    assert len(other.routes()) == SWEEP_NODES and events.Settled() not in other.others
+    assert other.role.deadline() == 0
+    waiting = [home for home in homes if (home, 32) not in other.routes()]
+    other._last = 1000
+    assert other.ask(home=waiting[0], now_ms=1500) == 0 and (waiting[0], 32) in other.routes()
+    other.tell(events.Late(), 1500)
+    assert set(other.routes()) == {(home, 32) for home in homes}
+    assert other.others.count(events.Settled()) == 1
+
+
 def test_state_that_was_divided_otherwise_is_divided_again():
     fleet = Fleet(options(vans(5)))
     for n in range(1, 6):

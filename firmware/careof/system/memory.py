@@ -2,19 +2,29 @@
 
 MicroPython does not move what lives, and collects when its heap is used up once: by then what was kept last
 lies anywhere, and no room for a whole message may be left between. Collecting after a part of the heap was
-used keeps it together at the beginning. CPython looks through everything that lives, now and then: what was
-made at the start is left out of that.
+used keeps it together at the beginning.
+
+CPython frees at once what nobody refers to, and looks for circles of objects besides: among all that lives,
+each time that there is a quarter more of it, which with 100,000 bindings takes a second. Ours make no
+circles; so it looks among the young, and hardly ever through all.
 """
 
 import gc
 
+YOUNG, ROUNDS, FULL = 10000, 20, 1000  # objects more than before; so often until the older; until all
 SHARE = 4  # of MicroPython's free heap: so much of it is used between two collections
+
+
+def begin():
+    """Before anything is made."""
+    if hasattr(gc, "set_threshold"):
+        gc.set_threshold(YOUNG, ROUNDS, FULL)
 
 
 def settle():
     """What is there now will mostly stay."""
-    gc.collect()
     if hasattr(gc, "threshold"):
+        gc.collect()
         gc.threshold(gc.mem_free() // SHARE)
     else:
         gc.freeze()
