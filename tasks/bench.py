@@ -21,10 +21,12 @@ def tunnel(_, json=None, rounds=3, seconds=3):
     _run("tunnel.py", "--rounds", str(rounds), "--seconds", str(seconds), *extra)
 
 
-@task(help={"json": "write the rows there"})
-def agent(_, json=None):
-    """Registrations a second and bytes a binding of a home agent, on both interpreters."""
-    _run("agent.py", *(["--json", json] if json else []))
+@task(help={"json": "write the rows there", "rounds": "rounds of every subject", "seconds": "of each figure"})
+def agent(_, json=None, rounds=3, seconds=3):
+    """Registrations of home and foreign agents, on both interpreters and as processes; a restart."""
+    compile_kind("release")
+    extra = ["--json", json] if json else []
+    _run("agent.py", "--rounds", str(rounds), "--seconds", str(seconds), *extra)
 
 
 @task(help={"json": "write the rows there"})
