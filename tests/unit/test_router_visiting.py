@@ -114,8 +114,9 @@ class Node:
     ):
         """What comes back by the agent: the home agent's word, or (not signed) the agent's own."""
         request = (of or self.last())[2].message
+        identification = request.identification + (more.get("identification", 0) << 32)
         message = mip.RegistrationReply(
-            code, lifetime_s, HOME, more.get("home_agent", AGENT), request.identification, []
+            code, lifetime_s, HOME, more.get("home_agent", AGENT), identification, []
         )
         if signed:
             data = mip.pack_to_sign(message, 256, 16)
@@ -373,6 +374,33 @@ def test_a_foreign_link_that_calls_itself_home_gets_nothing_without_the_home_age
     assert not [key for key in node.held if key[0] == "on_link"]
     node.reply(lifetime_s=0, source=AGENT, mac=HOME_MAC, signed=False)
     assert not node.row(20)["bound"] and node.held[ROUTE].gate == tunneld.GATE_HOLD
+
+
+def forged_error(node, status, later_s, home_agent=AGENT):
+    """Whoever saw the request, without any key: a reply that the agent seems to hold this against."""
+    request = node.last()[2].message
+    identification = request.identification + (later_s << 32)
+    message = mip.RegistrationReply(0, 300, HOME, home_agent, identification, [])
+    data = mip.pack_to_sign(message, 256, 16) + bytes(16) + ext.pack_extension(ext.AgentError(status))
+    return node.frame(udp.pack_packet(udp.Datagram(A, 434, HOME, 434, 255, data)), A_MAC, 20)
+
+
+def test_nothing_of_the_home_agent_is_learnt_from_what_it_did_not_sign():
+    """Its clock (133) and its address (136): requests signed for a time to come could be kept until then."""
+    for status, later_s, home_agent in ((133, 86400, AGENT), (136, 0, bytes((192, 0, 2, 66)))):
+        node = Node().up().hears()
+        asked = node.last()[2].message
+        forged_error(node, status, later_s, home_agent)
+        for now_ms in range(1000, 20000, 500):
+            node.late(now_ms)
+        requests = [received.message for _, _, received in node.requests()]
+        assert len(requests) > 1
+        for request in requests:
+            assert (request.identification - asked.identification) >> 32 < 60, status
+            assert request.home_agent == AGENT, status
+    node = Node().up().hears().reply(133, identification=86400)  # the control: the home agent's own word
+    node.late(2000)
+    assert (node.last()[2].message.identification - asked.identification) >> 32 >= 86400 - 60
 
 
 def test_a_restart_keeps_the_visit():

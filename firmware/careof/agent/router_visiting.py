@@ -257,12 +257,13 @@ class Visiting:
         error = mip_extensions.find(received.unprotected, mip_extensions.AgentError)
         if received.authentication is None:
             code = received.message.code
-            if not mip_codes.FOREIGN_AGENT_FROM <= code < mip_codes.HOME_AGENT_FROM and code != 194:
+            if not _is_agents_own(code) and code != 194:
                 return self._role.requests.dropped(
                     "reply_not_authenticated", uplink, datagram, now_ms, "", received.message
                 )
             return self._denied(uplink, agent, received, code, now_ms)
-        if error is not None:  # RFC 4636: the home agent agreed, the foreign agent does not honour it
+        if error is not None and _is_agents_own(error.status):
+            # RFC 4636 4: the home agent agreed, the foreign agent does not honour it.
             return self._denied(uplink, agent, received, error.status, now_ms)
         agent.refused = False
         return self._role.requests.reply_came(uplink, received, datagram, now_ms)
@@ -305,3 +306,7 @@ class Visiting:
             return None
         text = "%s: %s" % (uplink.name, why % ipv4.address_text(agent.address))
         return [Log("warning", "agent", text)] + self._attach(uplink, now_ms)
+
+
+def _is_agents_own(code):
+    return mip_codes.FOREIGN_AGENT_FROM <= code < mip_codes.HOME_AGENT_FROM

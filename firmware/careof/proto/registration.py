@@ -107,6 +107,9 @@ REFUSALS = {
     148: Refusal(300, "terms"),
 }
 UNKNOWN_REFUSAL = Refusal(60, None)
+# What a foreign agent may say of itself, without an authentication. Clock, nonce and home agent it may not: a
+# request signed for a time to come could be kept until then.
+REPAIRED_BY_AGENTS = ("lifetime", "encapsulation", "challenge")
 
 # What one home agent is asked for. udp_request: whether the UDP Tunnel Request extension is sent. flags: the
 # encapsulation (FLAG_M, FLAG_G, 0), and FLAG_B.
@@ -344,7 +347,8 @@ class Registration:
     def _refused(self, reply, now_ms, authenticated=True):
         """Repair what the code names, if anything, and ask again when it may help."""
         refusal = REFUSALS.get(reply.code, UNKNOWN_REFUSAL)
-        repaired = refusal.repair is not None and REPAIRS[refusal.repair](self, reply, now_ms)
+        may_repair = refusal.repair is not None and (authenticated or refusal.repair in REPAIRED_BY_AGENTS)
+        repaired = may_repair and REPAIRS[refusal.repair](self, reply, now_ms)
         if reply.code != 133 and authenticated:
             self.turn.source.replied(reply.identification)
         if self.ask.kind not in CARRIED and not repaired:
