@@ -18,6 +18,8 @@ from . import keepers
 from .agent import events
 from .answers import Answers, together
 from .limits import READ_WORK_MS
+from .reload import Reload
+from .roles import make_roles
 from .system import clock as clocks
 from .system import commands, links, log, loop, memory, options, reading, resolv, tunneld
 
@@ -25,43 +27,12 @@ EXIT_USE, EXIT_CONFIGURATION, EXIT_MACHINE = 2, 3, 4
 CONFIG, RUN = "/etc/config/careof", "/var/run/careof"
 WALL_CLOCK_MS = 1000  # how often a step of the wall clock is looked for
 GOODBYE_MAX_MS = 4000  # roles have so long to say goodbye, and what they keep to be on the disk
-NUMBERS_OF_A_ROLE = 1 << 24  # uplink, tunnel and path numbers: each role has its own range
 
 
 def interpreter():
     """Which Python this is, with its version: "micropython 1.28.0"."""
     version = ".".join([str(part) for part in sys.implementation.version[:3]])
     return "%s %s" % (sys.implementation.name, version)
-
-
-def make_roles(configuration, tables, random):
-    """[(role, its options)] that are configured; a role that is not is not imported."""
-    roles = []
-    first = 1
-    agents, routers = options.agents(configuration), options.routers(configuration)
-    if agents:
-        from .agent.home_agent import HomeAgent
-
-        for agent in agents:
-            chosen = events.AgentOptions(*agent, tables.get(agent[0].name))
-            roles.append((HomeAgent(chosen, random, first), chosen))
-            first += NUMBERS_OF_A_ROLE
-    if routers:
-        from .agent.mobile_router import MobileRouter
-
-        for router in routers:
-            chosen = events.RouterOptions(*router)
-            roles.append((MobileRouter(chosen, random, first), chosen))
-            first += NUMBERS_OF_A_ROLE
-    foreign = options.foreign_agents(configuration)
-    if foreign:
-        from .agent.foreign_agent import ForeignAgent
-
-        for agent in foreign:
-            chosen = events.ForeignOptions(*agent)
-            roles.append((ForeignAgent(chosen, random, first), chosen))
-            first += NUMBERS_OF_A_ROLE
-    return roles
 
 
 class MachineError(Exception):
@@ -87,8 +58,7 @@ class Careofd:
         while not read.work(self._clock):
             pass  # nobody is served yet
         self.configuration = read.configuration
-        self._reading = None  # of a reload: (Reading, reply)
-        self._loading = False  # of a reload: careof-keyd reads its file
+        self._reload = Reload(self._clock, self._read, self._wanted, self._take_over)
         self._wall = clocks.WallClock(self._clock)
         self._log = log.Log(self._clock, self.configuration.globals.log_level)
         self.counters = {}  # of careofd itself; each role has its own
@@ -227,7 +197,7 @@ class Careofd:
     # -- Time
 
     def deadline(self):
-        soonest_ms = self._next_look_ms if self._reading is None and self._kept is None else 0
+        soonest_ms = self._next_look_ms if not self._reload.is_reading and self._kept is None else 0
         for role, _ in self._roles if self._started else ():
             deadline_ms = role.deadline()
             if deadline_ms is not None and deadline_ms < soonest_ms:
@@ -237,8 +207,8 @@ class Careofd:
         return soonest_ms
 
     def late(self, now_ms):
-        if self._reading is not None:
-            self._read_on()
+        if self._reload.is_reading:
+            self._reload.go_on()
         if self._kept is not None:
             self._restore_on()
         for role, _ in self._roles if self._started else ():
@@ -387,15 +357,10 @@ class Careofd:
             reply(error=str(e))
 
     def _command_reload(self, arguments, reply):
-        if self._reading is not None or self._loading or not self._started:
+        if not self._started:
             reply(error="reload: careofd is still reading")
-            return
-        try:
-            self._reading = (self._read(), reply)
-        except options.ConfigError as e:
-            reply(error=str(e))
-            return
-        self._read_on()
+        else:
+            self._reload.begin(reply)
 
     def _command_stop(self, arguments, reply):
         reply(answer="stopping")
@@ -412,28 +377,6 @@ class Careofd:
         """Raises options.ConfigError."""
         return reading.Reading(self._config_path, self._keys_path, keepers.handed)
 
-    def _read_on(self):
-        """A reload goes on; what is in force stays in force until all is read, and if anything is wrong."""
-        read, reply = self._reading
-        try:
-            if not read.work(self._clock):
-                return
-            wanted = self._wanted(read)
-        except options.ConfigError as e:
-            self._reading = None
-            reply(error=str(e))
-            return
-        self._reading, self._loading = None, True
-
-        def loaded(wrong):
-            self._loading = False
-            if wrong is None:
-                reply(answer={"changed": self._take_over(read, wanted)})
-            else:
-                reply(error=wrong)
-
-        self._keeper.load_keys(loaded)
-
     def _wanted(self, read):
         """The roles of what was read. Raises options.ConfigError if they need another careofd than this."""
         names = [role.name for role, _ in self._roles]
@@ -447,8 +390,19 @@ class Careofd:
             raise options.ConfigError(["%s: %s: restart careofd" % (self._config_path, changed)])
         return wanted
 
-    def _take_over(self, read, wanted):
-        """What was read is in force from now on. Returns the names of the roles that it concerns."""
+    def _take_over(self, read, wanted, done):
+        """What was read is in force once careof-keyd has its file too: done(names of the roles that changed).
+        Or nothing is: done(None, what is wrong with the file)."""
+
+        def loaded(wrong):
+            if wrong is None:
+                done(self._enforce(read, wanted))
+            else:
+                done(None, wrong)
+
+        self._keeper.load_keys(loaded)
+
+    def _enforce(self, read, wanted):
         fresh = self.configuration = read.configuration
         self._keeper.set_keys(read.provider)
         self._log.set_level(fresh.globals.log_level)

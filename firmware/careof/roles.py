@@ -1,0 +1,36 @@
+"""The roles that a configuration asks for, made of what the agent room has."""
+
+from .agent import events
+from .system import options
+
+NUMBERS_OF_A_ROLE = 1 << 24  # uplink, tunnel and path numbers: each role has its own range
+
+
+def make_roles(configuration, tables, random):
+    """[(role, its options)] that are configured; a role that is not is not imported."""
+    roles = []
+    first = 1
+    agents, routers = options.agents(configuration), options.routers(configuration)
+    if agents:
+        from .agent.home_agent import HomeAgent
+
+        for agent in agents:
+            chosen = events.AgentOptions(*agent, tables.get(agent[0].name))
+            roles.append((HomeAgent(chosen, random, first), chosen))
+            first += NUMBERS_OF_A_ROLE
+    if routers:
+        from .agent.mobile_router import MobileRouter
+
+        for router in routers:
+            chosen = events.RouterOptions(*router)
+            roles.append((MobileRouter(chosen, random, first), chosen))
+            first += NUMBERS_OF_A_ROLE
+    foreign = options.foreign_agents(configuration)
+    if foreign:
+        from .agent.foreign_agent import ForeignAgent
+
+        for agent in foreign:
+            chosen = events.ForeignOptions(*agent)
+            roles.append((ForeignAgent(chosen, random, first), chosen))
+            first += NUMBERS_OF_A_ROLE
+    return roles
