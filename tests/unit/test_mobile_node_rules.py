@@ -170,6 +170,7 @@ def test_agents_that_change_their_minds_all_the_time_are_asked_once_a_second():
             now_ms = 50 * number
             changes = {name: values[number % 2] for name, values in attack.items()}
             node.hears(now_ms=now_ms, **changes).late(now_ms)
+            node.order = []  # MicroPython's heap is small
         assert 3 <= len(node.requests()) <= 5, (attack, len(node.requests()))
 
 
