@@ -50,7 +50,8 @@ class Node:
         waiting = [event]
         while waiting:
             for action in self.role.handle(waiting.pop(0), now_ms):
-                self.order.append(action)
+                if not isinstance(action, events.Count):  # many, and of no order
+                    self.order.append(action)
                 if isinstance(action, events.Verify):
                     genuine = self.keys.verify(action.key, action.data, action.authenticator)
                     waiting.append(events.Verified(action.token, genuine))

@@ -11,7 +11,7 @@ With several roles of one kind in a careofd, counters are summed, tables joined,
 the first one's; `--role NAME` shows one role by itself. SET is refused: careof is configured in one place.
 
 A TimeStamp is the value of sysUpTime when it happened, and sysUpTime counts from the start of snmpd: our
-parent's, which the kernel tells.
+parent's, which the kernel tells (what snmpd needs until it is ready, it does not).
 """
 
 import sys
