@@ -134,15 +134,41 @@ def test_replaying_an_old_request_does_not_use_up_the_owners_nonce():
     assert guard.lets_in(source.next(0), 0)
 
 
-def test_nonces_survive_a_restart_of_either_end():
+def agreed():
+    """Both ends know the next nonce."""
     source, guard = NonceSource(Counting()), NonceGuard(Counting())
     source.mismatched(guard.mismatch(source.next(0), 0), 0)
-    reply = guard.took(source.next(0))
-    source.replied(reply)
-    other_source, other_guard = NonceSource(Counting()), NonceGuard(Counting())
-    other_source.restore(source.saved(0), 0)
-    other_guard.restore(guard.saved())
-    assert other_guard.lets_in(other_source.next(0), 0)
+    source.replied(guard.took(source.next(0)))
+    return source, guard
+
+
+def test_a_nonce_survives_a_restart_of_the_mobile_node():
+    source, guard = agreed()
+    other = NonceSource(Counting())
+    other.restore(source.saved(0), 0)
+    assert guard.lets_in(other.next(0), 0)
+
+
+def test_what_was_used_after_a_guard_was_saved_is_worthless_to_the_restored_one():
+    """State is saved a while after it changed: a kill in between must not make a used nonce good again."""
+    source, guard = agreed()
+    saved, used = guard.saved(), source.next(0)
+    assert guard.lets_in(used, 0)
+    source.replied(guard.took(used))
+    other = NonceGuard(Counting())
+    other.restore(saved)
+    assert other.last == saved[0] and not other.lets_in(used, 0)
+    refused = source.next(0)
+    assert not other.lets_in(refused, 0)
+    source.mismatched(other.mismatch(refused, 0), 0)
+    assert other.lets_in(source.next(0), 0)
+
+
+def test_a_restored_guard_never_has_the_nonce_that_was_saved():
+    guard, other = NonceGuard(Counting()), NonceGuard(Counting())
+    assert guard.saved() == other.saved()  # both drew the same
+    other.restore(guard.saved())
+    assert other.saved()[1] != guard.saved()[1]
 
 
 if __name__ == "__main__":

@@ -182,7 +182,11 @@ class NonceGuard:
         return [self.last, self._nonce]
 
     def restore(self, value):
-        self.last, self._nonce = value
+        """Another nonce than the saved one: that may have been used since, and who saw it used has a request
+        that fits. The owner learns the new one from one reply 133."""
+        self.last = value[0]
+        while self._nonce == value[1]:
+            self._nonce = self._another()
 
 
 SOURCES = {"timestamps": TimestampSource, "nonces": NonceSource}
