@@ -122,6 +122,19 @@ def test_a_revocation_of_no_home_agents_binding_is_discarded():
         assert foreign.visitors() == []
 
 
+def test_a_visit_is_ended_by_the_name_of_who_visits():
+    foreign = shared()
+    name = [ext.Nai(b"node@example.net")]
+    foreign.ask(foreign.request(home=bytes(4), extensions=name), source=bytes(4))
+    foreign.reply(home=HOME, sign=True, after=[ext.RevocationSupport(False, 5000)])
+    assert foreign.visitors() == ["10.77.0.2"]
+    foreign.tell(events.Command("revoke", ["other@example.net"]), 500)
+    assert foreign.visitors() == ["10.77.0.2"]
+    foreign.tell(events.Command("revoke", ["node@example.net"]), 1000)
+    assert foreign.visitors() == []
+    assert mip.unpack(foreign.to_agent[-1][2]).message[:4] == (0, HOME, AGENT, foreign.role.care_of)
+
+
 if __name__ == "__main__":
     from runner import main
 

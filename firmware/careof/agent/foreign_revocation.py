@@ -109,12 +109,14 @@ class Revocations:
         self._told.pop(visitor.home_address, None)
 
     def commanded(self, event, now_ms):
-        """`careof revoke HOME-ADDRESS`: the visitor goes, and its home agent hears of it."""
+        """`careof revoke NODE`, by home address or NAI: the visitor goes, and its home agent hears of it."""
+        visitors = self._agent.visitors
         try:
-            home_address = ipv4.parse_address(event.arguments[0])
-        except (ValueError, IndexError):
-            return [Answer("revoke", {"error": "revoke: expected a home address"})]
-        visitor = self._agent.visitors.find(home_address)
+            visitor = visitors.named(event.arguments[0].encode())
+            if visitor is None:
+                visitor = visitors.find(ipv4.parse_address(event.arguments[0]))
+        except (ValueError, IndexError, AttributeError):
+            return [Answer("revoke", {"error": "revoke: expected a home address or the NAI of a visitor"})]
         if visitor is None:
             return [Answer("revoke", {"error": "revoke: %s is no visitor here" % event.arguments[0]})]
         return [Answer("revoke", visitor.text() + " revoked")] + self.revoke(visitor, now_ms)

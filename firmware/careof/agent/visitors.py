@@ -152,12 +152,18 @@ class Visitors:
     def find(self, home_address):
         return self._visitors.get(int.from_bytes(home_address, "big"))
 
+    def named(self, nai):
+        """The visitor that said this NAI, or None."""
+        for visitor in self:
+            if nai and visitor.nai == nai:
+                return visitor
+        return None
+
     def knows(self, request):
         """Is this a request of a visitor that there is?"""
         home_address, nai = name_of(request)
-        if home_address != bytes(4):
-            return self.find(home_address) is not None
-        return any([visitor.nai == nai for visitor in self])
+        found = self.find(home_address) if home_address != bytes(4) else self.named(nai)
+        return found is not None
 
     def add(self, visitor):
         """A new one, or one whose lifetime is another now."""
