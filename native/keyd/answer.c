@@ -346,7 +346,8 @@ static void keys_loaded(struct keyd *keyd, const struct worker_job *job)
         crypto_forget();
         count(keyd, COUNTER_KEYS_LOADS, 1);
         snprintf(text, sizeof text, "%u keys", keyd->of_file.names.count);
-        log_line(LOG_NOTICE, "%s: %s", keyd->worker.keys_path, text);
+        log_line(LOG_NOTICE, "%s: %s%s", keyd->worker.keys_path, text,
+                 keyd->of_file.locked ? "" : ", not all of them locked in memory");
     }
     if (!keyd->load_answered)
         tell_done(keyd, keyd->load_number, job->error, text);
