@@ -195,6 +195,20 @@ def gaps_of(link, count, now_ms):
     return [times[i + 1] - times[i] for i in range(len(times) - 1)]
 
 
+def test_who_has_a_care_of_address_from_elsewhere_asks_no_agent_for_one():
+    for address, asked in ((bytes((203, 0, 113, 2)), 0), (None, 4)):
+        node = Node(attachment="auto").up(address=address)
+        for now_ms in range(0, 5000, 100):
+            node.late(now_ms)
+        assert asked <= node.counts.get("solicited", 0) <= asked + 1, address
+    # When that one goes, it does.
+    node = Node(attachment="auto").up(address=bytes((203, 0, 113, 2))).late(1000)
+    node.up(2000)
+    for now_ms in range(2000, 70000, 500):
+        node.late(now_ms)
+    assert node.counts["solicited"] >= 1
+
+
 def test_who_lost_an_agent_solicits_quickly_again():
     link = Link()
     link.discovery.link_up(0)

@@ -134,8 +134,8 @@ class Visiting:
         return actions + self._solicit(uplink, now_ms)
 
     def _solicit(self, uplink, now_ms):
-        if uplink.link_address is None or not uplink.discovery.solicits(now_ms):
-            return []
+        if uplink.link_address is None or not uplink.discovery.solicits(now_ms) or uplink.has_own():
+            return []  # 2.4: with a care-of address from elsewhere nobody is asked for one
         return self._ask_for_an_advertisement(uplink)
 
     def _ask_for_an_advertisement(self, uplink):
