@@ -111,6 +111,10 @@ static void stand(void)
                                                            .tunnels = first}});
     say(MESSAGE_SET_ROUTE, (struct message){.as.set_route = {.gate = WIRE_GATE_OPEN, .valid_s = 60, .paths = first}});
     say(MESSAGE_SET_PROBE, (struct message){.as.set_probe = {.identifier = 0xca0f}});
+    /* One that listens as it is, one behind a foreign agent: by the default route, in fragments if need be. */
+    say(MESSAGE_SET_LISTENER, (struct message){.as.set_listener = {.home_address = HOME + 1, .length = 8}});
+    say(MESSAGE_SET_LISTENER,
+        (struct message){.as.set_listener = {.home_address = HOME + 2, .length = 8, .outer = LOOPBACK}});
 }
 
 static void fall(void)
@@ -122,6 +126,7 @@ static void fall(void)
     PROMISE(state->routes.count == 0 && state->arrivals.count == 0 && state->shared_rows.count == 0);
     PROMISE(state->sources.count == 0 && state->row_index.count == 0 && state->links.count == 0);
     PROMISE(state->kernel_rows.count == 0 && state->probe_count == 0 && state->watched == NULL);
+    PROMISE(state->listener_count == 0);
     PROMISE(hold_expire(&tunneld) == UINT64_MAX);
 }
 
