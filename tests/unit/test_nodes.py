@@ -3,7 +3,7 @@
 from collections import namedtuple
 
 from careof.agent import events
-from careof.limits import SWEEP_NODES
+from careof.limits import SAVE_HASTE, SAVE_SHARDS_MIN, SAVE_WORK_MS, SWEEP_NODES
 from careof.wire import mip, mip_extensions, tunneld
 from careof.wire import mip_extensions as ext
 from office import AGENT, HOME, LAN, Node, agent_options
@@ -339,6 +339,26 @@ def test_after_a_restart_of_many_the_loop_goes_on_and_who_renews_is_served_at_on
     other.tell(events.Late(), 1500)
     assert set(other.routes()) == {(home, 32) for home in homes}
     assert other.others.count(events.Settled()) == 1
+
+
+def test_bindings_of_many_are_saved_soon_and_renewals_later():
+    fleet = Fleet(options(vans(200)))
+    state, home = fleet.role._state, bytes((10, 64, 0, 33))  # of the same piece as VAN
+    state._count = 100000  # of so many nodes
+    fleet.ask()
+    fleet.tell(events.Late(), 50)
+    assert list(fleet.saved) == ["home_agent-ha.1"]
+    rest_ms = SAVE_WORK_MS * 100000 // SAVE_SHARDS_MIN
+    fleet.ask(now_ms=1000)
+    assert state.deadline() == 50 + rest_ms
+    fleet.ask(home=home, now_ms=2000)
+    assert state.deadline() == 50 + rest_ms // SAVE_HASTE
+    fleet.saved.clear()
+    fleet.tell(events.Late(), state.deadline())
+    assert len(fleet.saved["home_agent-ha.1"]) == 2
+    fleet.saved.clear()
+    fleet.tell(events.Late(), 50 + rest_ms)  # the entry that counts no more
+    assert fleet.saved == {} and state.deadline() is None
 
 
 def test_state_that_was_divided_otherwise_is_divided_again():

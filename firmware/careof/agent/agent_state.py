@@ -2,8 +2,9 @@
 
 The table is saved in pieces by home address, or by the name of a node that leases one; how many pieces
 depends on how many bindings there may be. A piece is due a moment after something in it changed, and rests
-after it was written, the longer the more nodes there are: a burst of renewals costs a bounded share of the
-time. Expiries are saved by the wall clock, the only one that survives a restart.
+after it was written, the longer the more nodes there are, and longer still if bindings were only renewed: a
+burst of renewals costs a bounded share of the time. Expiries are saved by the wall clock, the only one that
+survives a restart.
 """
 
 import heapq
@@ -11,6 +12,7 @@ import heapq
 from ..limits import (
     LIFETIME_INFINITE_S,
     SAVE_GAP_MS,
+    SAVE_HASTE,
     SAVE_NODES,
     SAVE_SHARDS_MIN,
     SAVE_SOON_MS,
@@ -35,16 +37,16 @@ class AgentState:
         self._pieces = [{} for _ in range(shards)]  # key_of() -> node, of those there is something about
         self._count = 0  # of nodes in all pieces
         self._due = []  # heap of (due_ms, piece),
-        self._waiting = set()  # the pieces that are in it
-        self._rested_ms = {}  # piece -> not before
+        self._due_ms = {}  # piece -> which of its entries there counts
+        self._saved_ms = {}  # piece -> when it was saved
 
     def deadline(self):
         """When due() may have something to do, in ms, or None."""
         return self._due[0][0] if self._due else None
 
-    def touched(self, node, now_ms):
-        """Something of this node changed."""
-        self._changed(self._note(node), now_ms)
+    def touched(self, node, now_ms, renewed=False):
+        """Something of this node changed. renewed: no more than how long its bindings last."""
+        self._changed(self._note(node), now_ms, renewed)
 
     def forget(self, node, now_ms):
         """The node is configured no more."""
@@ -55,14 +57,16 @@ class AgentState:
 
     def due(self, now_ms):
         """Save one piece that is due, if any; the others take their turn."""
-        if self._due and self._due[0][0] <= now_ms:
-            return [self._save(heapq.heappop(self._due)[1], now_ms)]
+        while self._due and self._due[0][0] <= now_ms:
+            due_ms, piece = heapq.heappop(self._due)
+            if self._due_ms.get(piece) == due_ms:
+                return [self._save(piece, now_ms)]
         return []
 
     def flush(self, now_ms):
         """Save all that changed: careofd ends."""
-        pieces, self._due = self._due, []
-        return [self._save(piece, now_ms) for _, piece in pieces]
+        self._due = []
+        return [self._save(piece, now_ms) for piece in sorted(self._due_ms)]
 
     def _note(self, node):
         """It is in its piece from now on; which one that is."""
@@ -72,16 +76,19 @@ class AgentState:
         self._pieces[piece][key] = node
         return piece
 
-    def _changed(self, piece, now_ms):
-        if piece not in self._waiting:
-            self._waiting.add(piece)
-            due_ms = max(now_ms + SAVE_SOON_MS, self._rested_ms.get(piece, now_ms))
+    def _changed(self, piece, now_ms, renewed=False):
+        rest_ms = SAVE_WORK_MS * self._count // SAVE_SHARDS_MIN // (1 if renewed else SAVE_HASTE)
+        due_ms = now_ms + SAVE_SOON_MS
+        if piece in self._saved_ms:
+            due_ms = max(due_ms, self._saved_ms[piece] + max(SAVE_GAP_MS, rest_ms))
+        if piece not in self._due_ms or due_ms < self._due_ms[piece]:
+            self._due_ms[piece] = due_ms
             heapq.heappush(self._due, (due_ms, piece))
 
     def _save(self, piece, now_ms):
-        self._waiting.discard(piece)
+        self._due_ms.pop(piece, None)
         rows = [self._row(node) for node in self._pieces[piece].values()]
-        self._rested_ms[piece] = now_ms + max(SAVE_GAP_MS, SAVE_WORK_MS * self._count // SAVE_SHARDS_MIN)
+        self._saved_ms[piece] = now_ms
         return Save("%s.%d" % (self._agent.name, piece), rows or None)
 
     def restore(self, event, now_ms):

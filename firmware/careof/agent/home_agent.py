@@ -170,11 +170,11 @@ class HomeAgent:
             actions += self.home_link.bindings_changed(node, now_ms)
         return actions
 
-    def touched(self, node, now_ms):
+    def touched(self, node, now_ms, renewed=False):
         """Something of the node changed: it is saved before long."""
         self.leases.touched(node)
         node.bound_or_not(now_ms)
-        self._state.touched(node, now_ms)
+        self._state.touched(node, now_ms, renewed)
 
     def own_addresses(self):
         """Addresses of this machine that we know of: no node's."""

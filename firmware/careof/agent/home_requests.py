@@ -144,7 +144,7 @@ class Requests:
             code, lifetime_s, more = self._bind(asked, verdict, wanted, now_ms)
             actions += more
         identification = asked.association.took(request, asked.source, asked.port, code)
-        agent.touched(node, now_ms)
+        agent.touched(node, now_ms, not any([type(action) is Changed for action in actions]))
         if mip_codes.accepts(code):
             node.served().granted(now_ms)
         else:
