@@ -284,11 +284,14 @@ def test_moving_to_another_agent_holds_what_is_sent_until_it_has_granted():
     assert (
         node.held[ROUTE].gate == tunneld.GATE_HOLD and node.last()[2].message.care_of_address == OTHER_CARE_OF
     )
-    assert node.last()[2].message.flags & mip.FLAG_S
+    # The only link there is: the binding of before is of no use, and no second request has to undo it.
+    assert not node.last()[2].message.flags & mip.FLAG_S
     node.reply(source=B, mac=B_MAC, now_ms=1020)
     assert node.held[ROUTE].gate == tunneld.GATE_OPEN
     assert node.held["tunnel", FIRST].link_address == B_MAC
     assert ("neighbour", "wan0", A) not in node.held
+    count = len(node.requests())
+    assert len(node.answer_probe(1040).late(2500).requests()) == count
 
 
 def test_an_agent_that_restarted_is_registered_with_again():

@@ -158,7 +158,7 @@ class Moves:
         role = self._role
         if not role.tunneld_is_up:
             return []
-        together, actions = role.router.simultaneous, []
+        together, actions = role.router.simultaneous and not self._is_alone_at_an_agent(), []
         others = by_promise([u for u in self._candidates() if u is not self.carrying], now_ms)
         for uplink in others if self.carrying is None else [self.carrying] + others:
             if uplink not in self._asked and self._may_ask(uplink, now_ms):
@@ -167,6 +167,12 @@ class Moves:
                 self._untidy = True
                 actions += role.ask_to_bind(uplink, together, True, now_ms)
         return actions
+
+    def _is_alone_at_an_agent(self):
+        """Is the only uplink that is usable attached by an agent? A binding by another is of no use any more:
+        without S no second request has to undo it, for which the next move would have to wait (2.4.2)."""
+        usable = [uplink for uplink in self._role.uplinks if uplink.usable()]
+        return len(usable) == 1 and usable[0].visits()
 
     def _candidates(self):
         """Whom to ask when nothing sound carries."""
