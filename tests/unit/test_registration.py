@@ -273,6 +273,18 @@ def test_a_repair_that_is_not_urgent_waits_for_the_rfcs_second():
     assert [at_ms for at_ms, _ in talk.sent] == [0, 1000]
 
 
+def test_a_repair_of_a_repetition_waits_for_the_second_whatever_began_it():
+    """The control: the answer to the first request after a link changed is repaired at once."""
+    talk = Talk().ask(urgent=LINK_CHANGED).run(1050)
+    assert [at_ms for at_ms, _ in talk.sent] == [0, 1000]
+    talk.reply(code=133, now_ms=1060)
+    assert len(talk.sent) == 2
+    talk.run(2500)
+    assert [at_ms for at_ms, _ in talk.sent] == [0, 1000, 2000]
+    quick = Talk().ask(urgent=LINK_CHANGED).reply(code=133, now_ms=50)
+    assert [at_ms for at_ms, _ in quick.sent] == [0, 50]
+
+
 def test_too_many_bindings_are_answered_by_asking_for_one():
     talk = Talk().ask(simultaneous=True).reply(code=135)
     assert len(talk.sent) == 2 and not talk.request().flags & mip.FLAG_S

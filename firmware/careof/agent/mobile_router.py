@@ -201,7 +201,8 @@ class MobileRouter:
         """Ask for a binding by this uplink; links that flap are a reason to hurry once in a second."""
         how = URGENT if urgent else CALM
         rested = uplink.hurried_ms is None or now_ms - uplink.hurried_ms >= REQUEST_GAP_MIN_MS
-        if urgent and rested and not uplink.registration.sent_since(self._link_changed_ms):
+        just_now = now_ms - self._link_changed_ms <= REQUEST_GAP_MIN_MS
+        if urgent and rested and just_now and not uplink.registration.sent_since(self._link_changed_ms):
             how, uplink.hurried_ms = LINK_CHANGED, now_ms
         actions = []
         known = uplink.udp is not None or (uplink.agent is not None and self.router.home_address is not None)

@@ -290,6 +290,10 @@ class Registration:
         if now_ms < self._timer_ms:
             return lapsed
         self._tries += 1
+        if (
+            self.ask.urgent == LINK_CHANGED
+        ):  # it did, but that was a while ago: from now on the second is kept
+            self.ask = Ask(self.ask.kind, self.ask.care_of, self.ask.simultaneous, URGENT)
         gave_up = self._tries == TRIES[self.ask.kind]
         actions = lapsed + [Unanswered(self.ask.kind, self._tries, gave_up)]
         if gave_up:
