@@ -10,7 +10,7 @@ A provider in this process (soft) has
 KeyError if there is no key of that name. One in another process (system/keyd) is given all keys at once, as
 a HandedKeys collects them, and is told what to do with the answer, which is None where there is no key:
 
-    set_keys({name: (algorithm, secret)})
+    set_keys(handed)                             a HandedKeys
     authenticate(name, data, then)
     verify(name, data, authenticator, then)
 
