@@ -12,14 +12,14 @@ def make_roles(configuration, tables, random):
     first = 1
     agents, routers = options.agents(configuration), options.routers(configuration)
     if agents:
-        from .agent.home_agent import HomeAgent
+        from .agent.home_agent.role import HomeAgent
 
         for agent in agents:
             chosen = events.AgentOptions(*agent, tables.get(agent[0].name))
             roles.append((HomeAgent(chosen, random, first), chosen))
             first += NUMBERS_OF_A_ROLE
     if routers:
-        from .agent.mobile_router import MobileRouter
+        from .agent.mobile_router.role import MobileRouter
 
         for router in routers:
             chosen = events.RouterOptions(*router)
@@ -27,7 +27,7 @@ def make_roles(configuration, tables, random):
             first += NUMBERS_OF_A_ROLE
     foreign = options.foreign_agents(configuration)
     if foreign:
-        from .agent.foreign_agent import ForeignAgent
+        from .agent.foreign_agent.role import ForeignAgent
 
         for agent in foreign:
             chosen = events.ForeignOptions(*agent)

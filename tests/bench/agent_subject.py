@@ -14,7 +14,7 @@ import time
 from collections import namedtuple
 
 from careof.agent import events
-from careof.agent.home_agent import HomeAgent
+from careof.agent.home_agent.role import HomeAgent
 from careof.crypt import soft
 from careof.wire import mip, mip_extensions, tunneld
 

@@ -46,7 +46,7 @@ SKIPPED = 77  # the status by which Meson and Automake know it
 IMPORT = """import gc, time
 began_ms = time.ticks_ms()
 import careof.main
-from careof.agent import mobile_router
+from careof.agent.mobile_router import role as mobile_router
 ended_ms = time.ticks_ms()
 gc.collect()
 print(time.ticks_diff(ended_ms, began_ms), gc.mem_alloc())

@@ -11,8 +11,8 @@ sides note what arrives.
 from collections import namedtuple
 
 from careof.agent.events import AgentOptions, RouterOptions
-from careof.agent.home_agent import HomeAgent
-from careof.agent.mobile_router import MobileRouter
+from careof.agent.home_agent.role import HomeAgent
+from careof.agent.mobile_router.role import MobileRouter
 from careof.limits import KEEPALIVE_IDENTIFIER
 from careof.wire import icmp, ipv4
 from careof.wire.reader import Malformed

@@ -4,7 +4,7 @@ Topology: office.py; more home agents beside the one, where a story sends the ro
 """
 
 from careof.agent import events
-from careof.agent.home_agent import HomeAgent
+from careof.agent.home_agent.role import HomeAgent
 from careof.limits import REDIRECTS_MAX
 from careof.wire import icmp, ipv4, mip, tunneld
 from careof.wire import mip_extensions as ext

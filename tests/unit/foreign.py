@@ -3,7 +3,7 @@
 from collections import namedtuple
 
 from careof.agent import events
-from careof.agent.foreign_agent import ForeignAgent
+from careof.agent.foreign_agent.role import ForeignAgent
 from careof.crypt.soft import SoftProvider
 from careof.wire import ipv4, mip, udp
 from careof.wire import mip_extensions as ext

@@ -1,7 +1,7 @@
 """The foreign agent's role: visits, a restart, and our home agent at the other end (RFC 5944 3.7)."""
 
 from careof.agent import events
-from careof.agent.home_agent import HomeAgent
+from careof.agent.home_agent.role import HomeAgent
 from careof.wire import ipv4, mip, tunneld
 from careof.wire import mip_extensions as ext
 from foreign import (

@@ -1,7 +1,7 @@
 """What a foreign agent says on its links: advertisements, and challenges in them (RFC 5944 2.3, RFC 4721)."""
 
 from careof.agent import events
-from careof.agent.foreign_agent import ForeignAgent
+from careof.agent.foreign_agent.role import ForeignAgent
 from careof.wire import ipv4
 from careof.wire import mip_extensions as ext
 from careof.wire import router_discovery as discovery

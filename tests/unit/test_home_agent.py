@@ -1,9 +1,9 @@
 """The home agent's role, one event at a time. Whole conversations are in tests/sim."""
 
 from careof.agent import events
-from careof.agent import home_agent as module
 from careof.agent.allowance import Allowance
-from careof.agent.home_agent import HomeAgent
+from careof.agent.home_agent import role as module
+from careof.agent.home_agent.role import HomeAgent
 from careof.crypt.soft import SoftProvider
 from careof.limits import PENDING_MAX, REFUSALS_PER_S, UPLINK_RETRY_MS
 from careof.wire import mip, mip_extensions, tunneld

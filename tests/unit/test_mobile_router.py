@@ -1,7 +1,7 @@
 """The mobile router's role, one event at a time. Whole stories are in tests/sim."""
 
 from careof.agent import events
-from careof.agent.mobile_router import MobileRouter
+from careof.agent.mobile_router.role import MobileRouter
 from careof.crypt.soft import SoftProvider
 from careof.limits import KEEPALIVE_IDENTIFIER, PROBE_IDENTIFIER, SETTLE_MAX_MS
 from careof.wire import icmp, mip, mip_extensions, tunneld

@@ -2,8 +2,8 @@
 
 from careof.agent import events
 from careof.agent.events import RouterOptions
-from careof.agent.mobile_router import MobileRouter
-from careof.agent.router_paths import NESTED_BACK, NESTED_OUT, NESTED_PORT
+from careof.agent.mobile_router.paths import NESTED_BACK, NESTED_OUT, NESTED_PORT
+from careof.agent.mobile_router.role import MobileRouter
 from careof.crypt.soft import SoftProvider
 from careof.limits import AGENT_TRIES, GRATUITOUS_ARPS, PROBE_IDENTIFIER
 from careof.wire import icmp, ipv4, link, mip, tunneld, udp

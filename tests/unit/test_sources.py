@@ -1,6 +1,6 @@
 """Limits before cryptography: one source cannot silence another, and many invented ones cannot either."""
 
-from careof.agent.sources import Buckets, Sources
+from careof.agent.home_agent.sources import Buckets, Sources
 from careof.limits import SOURCE_FALSE_PER_S, SOURCES, UNPROVEN_PER_S_MIN
 from world import Chance
 

@@ -3,7 +3,7 @@
 import json
 
 from careof.agent import events
-from careof.agent.nodes import Served
+from careof.agent.home_agent.nodes import Served
 from careof.agent.refusals import BAD_AUTHENTICATOR, BAD_IDENTIFIER, NO_ASSOCIATION, Refusals
 from careof.answers import together
 from careof.limits import PAGE_ROWS, REFUSALS_KEPT, VIOLATORS_KEPT
@@ -193,7 +193,7 @@ def test_a_large_table_comes_in_pages_in_the_order_of_addresses():
 
 
 def test_a_page_of_nodes_without_bindings_ends_too():
-    from careof.agent import home_view
+    from careof.agent.home_agent import view as home_view
 
     scanned, home_view.PAGE_SCANNED = home_view.PAGE_SCANNED, 16
     try:

@@ -3,7 +3,7 @@
 from collections import namedtuple
 
 from careof.agent.events import Link
-from careof.agent.uplinks import Uplink, better_than, by_promise
+from careof.agent.mobile_router.uplinks import Uplink, better_than, by_promise
 from careof.limits import FLAP_FORGIVEN_MS, FLAP_PENALTY_MAX, PROOF_GOOD_MS
 from careof.proto.registration import BIND, Granted
 from office import router_options

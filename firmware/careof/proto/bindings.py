@@ -48,8 +48,8 @@ class Binding:
     def __init__(self, wish):
         self.care_of, self.spi = wish.care_of, wish.spi
         self.kind, self.peer, self.port, self.reverse = wish.kind, wish.peer, wish.port, wish.reverse
-        self.asked = None  # how its last request asked for it (agent.home_requests), or None
-        self.revocable = None  # what was agreed on with its other end (agent.home_requests), or None
+        self.asked = None  # how its last request asked for it (home_agent.requests), or None
+        self.revocable = None  # what was agreed on with its other end (home_agent.requests), or None
         self.expires_ms = 0
         self.due_ms = self.entry = None  # its entry of the heap
 
