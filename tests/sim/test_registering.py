@@ -1,6 +1,6 @@
 """Both ends of a registration, over a network that loses, copies, delays and forges. Topology: office.py."""
 
-from careof.proto.registration import REFUSALS
+from careof.proto.refusals import REFUSALS
 from careof.wire import mip, mip_extensions
 from office import AGENT, HOME, LTE, WAN, WWAN, Office, agent_options, router_options
 from world import UDP, Packet, deliver

@@ -1,6 +1,7 @@
 """The mobile node's side of a registration: what is asked, when again, and what replies do."""
 
 from careof.limits import KEEPALIVE_S, REFUSED_WAIT_MAX_MS, REQUEST_GAP_MAX_MS, RESYNCHRONISE_AT_ONCE
+from careof.proto.refusals import REFUSALS
 from careof.proto.registration import (
     BIND,
     CALM,
@@ -9,7 +10,6 @@ from careof.proto.registration import (
     LINK_CHANGED,
     NO_WISHES,
     PROVE,
-    REFUSALS,
     SENT,
     SIGNING,
     TRANSITIONS,

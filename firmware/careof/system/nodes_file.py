@@ -13,9 +13,9 @@ import struct
 from ..limits import NODES_MAX
 from ..wire import ipv4
 from .line_file import LineFile, shown
+from .option_checks import is_within
 from .option_table import NETWORKS_MAX, UPLINKS_MAX
 from .option_types import ADDRESS, PREFIX, whole
-from .options import is_within
 
 _SPI = whole(256, 0xFFFFFFFF)
 _EXPECTED = "expected HOME_ADDRESS GROUP SPI[,SPI...] [PREFIX ...]"

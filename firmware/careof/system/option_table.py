@@ -482,3 +482,5 @@ Configuration = namedtuple(
     "globals mobile_router uplink association home_agent mobile_node node_group foreign_agent agent_peer"
     " visitor",
 )
+
+DEFAULTS = Globals("globals", *[option.default for option in BY_KIND["globals"].options])
