@@ -370,7 +370,8 @@ static void state_written(struct keyd *keyd, struct worker_job *job)
     if (outcome.trouble) {
         struct message_trouble trouble = {
             .error = (uint16_t)job->error, .text = {.at = (const uint8_t *)job->text, .size = strlen(job->text)}};
-        log_line(LOG_ERROR, "the state: %s", job->text);
+        static struct log_limit limit; /* one disk, whoever writes to it */
+        log_limited(&limit, keyd->now_us, LOG_ERROR, "the state: %s", job->text);
         tell(keyd, MESSAGE_TROUBLE, &trouble);
     }
     if (failed_before && !job->error)
