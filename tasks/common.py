@@ -6,6 +6,7 @@ import shlex
 import subprocess
 import sys
 import time
+from collections import deque
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -13,6 +14,7 @@ BUILD = ROOT / "build"
 ASAN = BUILD / "asan"
 FUZZ = BUILD / "fuzz"
 BIN = ROOT / ".venv/bin"
+REPEATED_LINES = 20  # of a failed step's output, at the end
 
 
 class Rows:
@@ -20,17 +22,32 @@ class Rows:
 
     def __init__(self):
         self.rows = []
+        self._last_words = {}
 
     def add(self, name, passed, **more):
         self.rows.append({"name": name, "passed": bool(passed), **more})
 
     def step(self, name, *command, cwd=ROOT, env=None):
-        """Run a command as one row; its output goes to the terminal as it comes."""
+        """Run a command as one row; its output is shown as it comes, and its end again if it fails."""
         print(f"\n== {name}\n$ {shlex.join(map(str, command))}", flush=True)
         began = time.monotonic()
-        done = subprocess.run([str(part) for part in command], cwd=cwd, env={**os.environ, **(env or {})})
-        self.add(name, done.returncode == 0, seconds=round(time.monotonic() - began, 1))
-        return done.returncode == 0
+        last = deque(maxlen=REPEATED_LINES)
+        with subprocess.Popen(
+            [str(part) for part in command],
+            cwd=cwd,
+            env={**os.environ, **(env or {})},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+        ) as process:
+            for line in process.stdout:
+                print(line, end="", flush=True)
+                last.append(line)
+        self.add(name, process.returncode == 0, seconds=round(time.monotonic() - began, 1))
+        if process.returncode:
+            self._last_words[name] = "".join(last)
+        return process.returncode == 0
 
     def skip(self, name, why):
         """A suite that cannot run here: said, and no row that claims it passed."""
@@ -46,6 +63,9 @@ class Rows:
         passed = sum(row["passed"] is True for row in self.rows)
         failed = sum(row["passed"] is False for row in self.rows)
         skipped = sum(row["passed"] is None for row in self.rows)
+        # A log that was cut still says why: the failures stand at its end.
+        for name, words in self._last_words.items():
+            print(f"\n== FAILED {name}\n{words}", end="")
         if json_file:
             Path(json_file).write_text(json.dumps({"rows": self.rows}, indent=1) + "\n")
         print(f"\n{passed} passed, {failed} failed" + (f", {skipped} skipped" if skipped else ""), flush=True)
