@@ -6,7 +6,7 @@ import time
 
 import pytest
 from careof_office import INTERPRETERS, wait_until
-from roaming import CARE_OF, FOREIGN, HOME, LAPTOP, NEIGHBOUR, SERVER, Roaming
+from roaming import CARE_OF, FOREIGN, HOME, HOME_SIDE, LAPTOP, NEIGHBOUR, SERVER, Roaming
 from scapy.layers.l2 import ARP, Ether
 from tunneld_process import cannot_run
 
@@ -184,3 +184,51 @@ def test_an_agent_that_revokes_is_registered_with_again(roaming):
     wait_until(lambda: roaming.counters("laptop").get("agent_moves", 0) >= 2, "the laptop to be told")
     roaming.settles("a")
     assert roaming.ping("laptop", SERVER, 5) == 5 and roaming.bound()[0][0] == CARE_OF["a"]
+
+
+LISTENING = {
+    "laptop": LAPTOP.replace("\tlist uplink", "\toption broadcast '1'\n\tlist uplink").replace(
+        "\toption attachment", "\toption delivery 'encapsulating'\n\toption attachment"
+    ),
+    "home": HOME_SIDE.replace(
+        "\tlist association 'laptop_key'", "\tlist association 'laptop_key'\n\toption group 'laptops'"
+    )
+    + "config node_group 'laptops'\n\toption broadcast '1'\n",
+}
+DIRECT = {**LISTENING, "laptop": LISTENING["laptop"].replace("'encapsulating'", "'direct'")}
+PORT = 5555
+
+
+def listens(namespace):
+    heard = namespace.inside(lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+    heard.bind(("", PORT))
+    heard.settimeout(0.5)
+    return heard
+
+
+@pytest.mark.parametrize("roaming", [DIRECT, LISTENING], ids=["direct", "encapsulating"], indirect=True)
+def test_what_is_sent_to_all_at_home_is_heard_at_a_foreign_agent(roaming):
+    roaming.plug("a", told=True)
+    roaming.settles("a")
+    laptop, branch = (listens(roaming.spaces[name]) for name in ("laptop", "a"))
+    host = roaming.spaces["host"].inside(lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+    host.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+    host.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"host0\0")
+    with laptop, branch, host:
+
+        def reaches():
+            host.sendto(b"hello all", ("255.255.255.255", PORT))
+            try:
+                octets, origin = laptop.recvfrom(100)
+            except TimeoutError:
+                return False
+            return octets == b"hello all" and origin[0] == NEIGHBOUR
+
+        wait_until(reaches, "a broadcast to come in two tunnels")
+        with pytest.raises(TimeoutError):  # nor did its foreign agent unwrap it, or send it to its own link
+            branch.recv(100)
+        config = roaming.ends["agent"].config_path
+        config.write_text(config.read_text().replace("option broadcast '1'", "option broadcast '0'"))
+        assert roaming.ends["agent"].careof("reload")[0] == 0
+        wait_until(lambda: not reaches(), "what is not allowed any more to end")
+    assert roaming.ping("laptop", SERVER, 3) == 3

@@ -2,6 +2,7 @@
 test_router_visiting, rule by rule."""
 
 from careof.agent import events
+from careof.agent.mobile_router.paths import NESTED_BACK, NESTED_OUT, TO_MANY
 from careof.limits import SOLICITATION_GAP_MS, SOLICITATIONS_FIRST
 from careof.proto.registration import BIND, HOME, LEAVE, PROVE, Ask
 from careof.proto.replay import NonceSource, TimestampSource
@@ -60,12 +61,33 @@ def test_only_what_is_meant_is_asked_for():
     assert own == mip.FLAG_D | mip.FLAG_T and by_agent & ~mip.FLAG_S == mip.FLAG_T
 
 
-def test_broadcasts_are_asked_for_only_where_they_can_be_decapsulated():
-    """3.6.1.2: behind a foreign agent they would come in one more tunnel, to the home address."""
-    node = Node(attachment="auto", broadcast=True).up(address=bytes((203, 0, 113, 2)))
-    assert mip.unpack(node.sent[-1].data).message.flags & mip.FLAG_B
-    node.hears(now_ms=20, flags=discovery.AGENT_F | discovery.AGENT_R).late(1000)
-    assert not node.last()[2].message.flags & (mip.FLAG_B | mip.FLAG_D)
+def heard_of_all(node):
+    """{the tunnel's number: destinations beside its own that may come by it}"""
+    found = {}
+    for key in node.held:
+        if key[0] == "inner" and key[4:] in TO_MANY:
+            found.setdefault(key[1], set()).add(key[4:])
+    return found
+
+
+def test_broadcasts_are_asked_for_where_they_can_be_decapsulated():
+    """3.6.1.2, 4.3: behind a foreign agent they come in one more tunnel, from home agent to home address."""
+    asked, everything, back = mip.FLAG_B | mip.FLAG_D, set(TO_MANY), FIRST + NESTED_BACK
+    for networks in ((), (bytes((10, 77, 5, 0)), 24)):
+        networks = (networks,) if networks else ()
+        node = Node(attachment="auto", broadcast=True, mobile_network=networks)
+        node.up(address=bytes((203, 0, 113, 2)))
+        assert mip.unpack(node.sent[-1].data).message.flags & asked == asked
+        node.hears(now_ms=20, flags=discovery.AGENT_F | discovery.AGENT_R).late(1000)
+        assert node.last()[2].message.flags & asked == mip.FLAG_B
+        node.reply(now_ms=1010).answer_probe(1020)
+        assert heard_of_all(node) == {back: everything}
+        assert node.held["tunnel", back] == tunneld.SetTunnel(back, tunneld.KIND_IPIP, FIRST, AGENT, 0, 0, 0)
+        assert (("tunnel", FIRST + NESTED_OUT) in node.held) == bool(networks)
+        node.late(5000)  # that agent is heard no more
+        assert back not in heard_of_all(node) and ("tunnel", back) not in node.held
+    deaf = Node(mobile_network=()).up().hears().reply()  # who did not ask takes none, and has no such tunnel
+    assert heard_of_all(deaf) == {} and ("tunnel", back) not in deaf.held
 
 
 def test_who_has_no_home_address_asks_for_one_without_any():

@@ -383,10 +383,9 @@ class Registration:
         elif ask.kind == BIND and self.support is not None and not self.through_agent:
             extensions.append(self.support(now_ms))
         self._identification = self.turn.source.next(now_ms)
-        flags = mip.FLAG_T
-        if not self.through_agent:  # 3.6.1.2: without D broadcasts come in a tunnel to the home address
-            flags |= mip.FLAG_D | (0 if ask.kind in ENDING else terms.flags & mip.FLAG_B)
-        flags |= 0 if ask.kind in ENDING else self.encapsulation.flags()
+        flags = mip.FLAG_T if self.through_agent else mip.FLAG_T | mip.FLAG_D
+        if ask.kind not in ENDING:  # B without D: they come in one more tunnel, to the home address (3.6.1.2)
+            flags |= terms.flags & mip.FLAG_B | self.encapsulation.flags()
         self.request = request = mip.RegistrationRequest(
             flags | (mip.FLAG_S if ask.simultaneous else 0),
             0 if ask.kind in ENDING else min(terms.lifetime_s, self.lifetime_most_s),

@@ -33,7 +33,7 @@ LOCAL_RANGES = (
 )
 TO_MANY = ((b"\xff" * 4, 32), (b"\xe0\0\0\0", 4))  # where broadcasts and multicasts of home go to
 
-# Numbers of the tunnels for networks behind a router at a foreign agent, beside that of their uplink.
+# Numbers of the tunnels between home address and home agent, at a foreign agent, beside that of their uplink.
 NESTED_OUT, NESTED_BACK = 1 << 20, 1 << 21
 TUN = "careof0"
 NESTED_PORT = 51727  # nobody's: an uplink of tunneld has one
@@ -41,6 +41,12 @@ NESTED_PORT = 51727  # nobody's: an uplink of tunneld has one
 
 def _is_local(prefix):
     return any([prefix[1] >= wide[1] and ipv4.covers(wide, prefix[0]) for wide in LOCAL_RANGES])
+
+
+def _nested_keys(number):
+    """In this order they can go."""
+    out, back = number + NESTED_OUT, number + NESTED_BACK
+    return [("path", out), ("tunnel", out), ("uplink", out), ("tunnel", back)]
 
 
 class RouterPaths:
@@ -167,11 +173,9 @@ class RouterPaths:
         plain = self._own_prefixes()[:1] if nested else self._own_prefixes() + heard
         rows = [hold_inner(number, ANYWHERE, prefix) for prefix in plain]
         wanted = [row.key for row in rows + nested]
-        for key in self._of_path(number):
+        for key in self._of_path(number) + _nested_keys(number):
             if key not in wanted:
                 actions += self._release(key)
-        if not nested:
-            actions += self._nested_is_gone(number)
         for row in rows + nested:
             actions += self._hold(row)
         return actions
@@ -179,40 +183,29 @@ class RouterPaths:
     def _nested(self, uplink):
         """Where a foreign agent knows of the home address alone, what the networks send is encapsulated from
         it to the home agent first (RFC 5177 7): by a tunnel in the TUN, whose packets come back into that as
-        our own. What the home agent sends so arrives at the uplink, by a tunnel of its own."""
+        our own. What the home agent sends so arrives at the uplink, by a tunnel of its own; so does what is
+        sent to all at home (RFC 5944 4.3), which a foreign agent could not say for whom it is."""
         router, number = self.router, uplink.number
-        if (
-            not uplink.visits()
-            or not router.mobile_network
-            or None in (router.home_address, router.home_agent)
-        ):
+        if not uplink.visits() or None in (router.home_address, router.home_agent):
             return []
-        out, back = number + NESTED_OUT, number + NESTED_BACK
-        held = [
-            Hold(("uplink", out), tunneld.SetUplink(out, TUN, router.home_address, NESTED_PORT)),
-            hold_tunnel(out, tunneld.KIND_IPIP, out, router.home_agent, 0),
-            hold_path(out, router.packet_size - TUNNEL_HEADERS_MAX, 0),
-            hold_tunnel(back, tunneld.KIND_IPIP, number, router.home_agent, 0),
-        ]
-        return held + [hold_inner(back, ANYWHERE, prefix) for prefix in router.mobile_network]
+        out, back, held = number + NESTED_OUT, number + NESTED_BACK, []
+        if router.mobile_network:
+            held.append(Hold(("uplink", out), tunneld.SetUplink(out, TUN, router.home_address, NESTED_PORT)))
+            held.append(hold_tunnel(out, tunneld.KIND_IPIP, out, router.home_agent, 0))
+            held.append(hold_path(out, router.packet_size - TUNNEL_HEADERS_MAX, 0))
+        comes = router.mobile_network + (TO_MANY if router.broadcast else ())
+        if comes:
+            held.append(hold_tunnel(back, tunneld.KIND_IPIP, number, router.home_agent, 0))
+        return held + [hold_inner(back, ANYWHERE, prefix) for prefix in comes]
 
     def _of_path(self, number):
         """Keys of what may come by its tunnels."""
         numbers = (number, number + NESTED_BACK)
         return [key for key in self._held if key[0] == "inner" and key[1] in numbers]
 
-    def _nested_is_gone(self, number):
-        out, back = number + NESTED_OUT, number + NESTED_BACK
-        keys = [("path", out), ("tunnel", out), ("uplink", out), ("tunnel", back)]
-        actions = []
-        for key in [key for key in self._of_path(number) if key[1] == back] + keys:
-            actions += self._release(key)
-        return actions
-
     def path_is_gone(self, uplink):
-        number = uplink.number
-        actions = self._nested_is_gone(number)
-        for key in self._of_path(number):
+        number, actions = uplink.number, []
+        for key in self._of_path(number) + _nested_keys(number):
             actions += self._release(key)
         return actions + self._release(("path", number)) + self._release(("tunnel", number))
 
