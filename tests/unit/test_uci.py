@@ -74,7 +74,62 @@ def test_what_is_not_uci_is_refused_with_its_place():
     assert mistake_of("config a b\noption x y; reboot\n") == "careof:2: ';' must be quoted"
     assert "a NUL" in mistake_of("config a b\0\n")
     assert "at most 4096" in mistake_of("config a b\noption x '" + "y" * 5000 + "'\n")
-    assert "not supported" in mistake_of("config a b\noption x y\\\n")
+    assert mistake_of("config a b\noption x y\\\n") == "careof:2: a \\ at the end of the last line"
+    assert mistake_of("config a 'b';\n") == "careof:1: ';' at the end of a line"
+    assert mistake_of("config a b\n\noption x 'y\n\n'\noption z\n") == (
+        "careof:6: expected: option NAME 'VALUE'"
+    )
+    assert "more than 4096" in mistake_of("config a b\noption x '" + ("y" * 99 + "\n") * 50 + "'\n")
+
+
+def test_a_value_may_go_on_in_the_next_line():
+    text = "config a b\noption x 'y\n# z' # c\n  option v \"1\\\n2\n3\"\noption w 4\\\n5\n"
+    found = document(text)
+    section = found.sections[0]
+    assert [entry.value for entry in section.entries] == ["y\n# z", "12\n3", "45"]
+    assert [entry.line for entry in section.entries] == [2, 4, 7]
+    found.set_option(section, "v", "6")
+    assert found.text() == text.replace('"1\\\n2\n3"', "'6'")
+    found.delete(section, "x")
+    assert found.text() == "config a b\n  option v '6'\noption w 4\\\n5\n"
+
+
+def test_commands_that_share_a_line_get_their_own_when_one_changes():
+    text = "c a 'b' ; o x 'y';l z v ;# all\nconfig a 'c'\n"
+    found = document(text)
+    assert [(e.word, e.name, e.value) for e in found.sections[0].entries] == [
+        ("option", "x", "y"),
+        ("list", "z", "v"),
+    ]
+    assert found.text() == text
+    found.set_option(found.sections[0], "x", "w")
+    assert found.text() == "c a 'b'\no x 'w'\nl z v\n# all\nconfig a 'c'\n"
+
+
+def test_an_option_replaces_and_a_list_goes_on():
+    section = document(
+        "config a b\noption x 1\nlist x 2\noption x ''\nlist x ''\nlist y 1\noption y 2\noption z ''\n"
+    ).sections[0]
+    assert [entry.value for entry in section.in_force("x")] == ["1", "2", ""]
+    assert [entry.value for entry in section.in_force("y")] == ["2"]
+    assert section.in_force("z") == []
+
+
+def test_a_section_that_was_given_out_stays_good():
+    found = document()
+    branch, wan = found.sections
+    found.add_section("uplink", "lte")
+    lte = found.find("uplink", "lte")
+    found.set_list(branch, "uplink", [])
+    found.set_option(lte, "device", "wwan0")
+    found.delete_section(branch)
+    found.set_option(wan, "device", "wan")
+    found.set_option(lte, "preference", "7")
+    assert found.sections == [wan, lte] and found.find("uplink", "lte") is lte
+    assert found.text() == (
+        "# the branch\n\n\t# the modem, since March\n\nconfig uplink wan\n  option device 'wan'\n\n"
+        "config uplink 'lte'\n\toption device 'wwan0'\n\toption preference '7'\n"
+    )
 
 
 def test_unchanged_text_is_given_back():

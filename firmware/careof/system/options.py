@@ -102,7 +102,8 @@ class _Reading:
 
     def _read_option(self, section, option):
         entries = section.all(option.name)
-        if not entries:
+        in_force = section.in_force(option.name)
+        if not in_force:
             if option.default is REQUIRED:
                 word = "option" if option.many is None else "list"
                 self.mistake(
@@ -120,10 +121,10 @@ class _Reading:
                 self.mistake(entries[-1].line, "option '%s': there is one already, at line %d"
                              % (option.name, entries[0].line))  # fmt: skip
             return self._read_value(entries[-1], option)
-        if len(entries) > option.many:
-            self.mistake(entries[option.many].line, "list '%s': at most %d" % (option.name, option.many))
+        if len(in_force) > option.many:
+            self.mistake(in_force[option.many].line, "list '%s': at most %d" % (option.name, option.many))
         values = []
-        for entry in entries[: option.many]:
+        for entry in in_force[: option.many]:
             value = self._read_value(entry, option)
             if value in values:
                 self.mistake(
