@@ -78,14 +78,20 @@ def test_a_false_authentication_of_a_goodbyes_reply_is_not_believed():
 
 
 def test_a_reply_that_is_signed_twice_is_none():
+    """3.7.3.1: discarded and logged; and if no other comes, the node is refused with 68."""
     foreign = shared()
     sent = len(foreign.to_node)
     foreign.ask(foreign.request())
-    twice = [FOREIGN_HOME(AGENTS_SPI, bytes(32)), FOREIGN_HOME(AGENTS_SPI, bytes(32))]
-    foreign.reply(after=twice)
-    assert foreign.counts["agent_malformed"] == 1 and len(foreign.to_node) == sent
+    twice = [FOREIGN_HOME(AGENTS_SPI, bytes(32))]
+    foreign.reply(after=twice, sign=True)  # and the second one is genuine
+    assert foreign.counts["visitor_reply_false_authenticator"] == 1 and len(foreign.to_node) == sent
+    assert security_logs(foreign) and foreign.visitors() == []
     foreign.reply(sign=True)
     assert foreign.code() == 0
+    foreign = shared()
+    foreign.ask(foreign.request()).reply(after=twice, sign=True)
+    foreign.tell(events.Late(), PENDING_REPLY_MS)
+    assert foreign.counts["visitor_denied_68"] == 1 and foreign.visitors() == []
 
 
 def test_agents_and_nodes_may_share_hmac_md5_and_any_octets_of_a_key():

@@ -84,10 +84,20 @@ def test_who_signs_as_an_agent_that_shares_nothing_is_discarded():
 
 
 def test_two_foreign_home_authentications_are_one_too_many():
-    home = Home()
-    first = ext.ForeignHomeAuthentication(AGENTS_SPI, bytes(32))
-    home.by_agent(through_agent(home), ext.pack_extension(first))
-    assert home.bound() == [] and home.counts["request_malformed"] == 1
+    """3.8.2.1 c: refused with 132, though the last of them is genuine."""
+    first = ext.pack_extension(ext.ForeignHomeAuthentication(AGENTS_SPI, bytes(32)))
+    for before in (first, first + first, first * 40):
+        home = Home()
+        home.by_agent(through_agent(home), before)
+        assert home.bound() == [] and home.code() == 132
+        assert home.counts["request_false_authenticator"] == 1
+        assert security_logs(home)
+        home.by_agent(through_agent(home))  # the control
+        assert home.code() == 0 and home.bound() == [ipv4.address_text(CARE_OF)]
+    # Of an agent that shares nothing with us they are discarded, as one is (3.8.2.1 d).
+    stranger = Home(peers=())
+    stranger.by_agent(through_agent(stranger), first)
+    assert stranger.sent == [] and stranger.counts["request_unknown_agent"] == 1
 
 
 def test_a_reply_to_an_agent_goes_to_where_the_request_came_from():

@@ -153,7 +153,19 @@ def test_a_request_on_its_way_through_a_foreign_agent():
 def test_nothing_follows_what_signs_all_of_a_message():
     for last in (FOREIGN, FOREIGN_HOME):
         for more in (ext.pack_extension(ext.Challenge(b"late")), AAA, SIGNED, FOREIGN, FOREIGN_HOME):
-            assert refusal(mip.pack(REQUEST) + SIGNED + last + more) is Malformed
+            told = refusal(mip.pack(REQUEST) + SIGNED + last + more)
+            assert told is Malformed or last == more == FOREIGN_HOME
+
+
+def test_several_foreign_home_authentications_are_told_so_that_they_can_be_refused():
+    for bare in (REQUEST, REPLY, REVOCATION, ACKNOWLEDGMENT):
+        for count in (2, 3, mip.EXTENSIONS_MAX - 1):
+            received = mip.unpack(mip.pack(bare) + SIGNED + FOREIGN_HOME * count)
+            assert received.agent_authentication == ext.SeveralAuthentications(768), (bare, count)
+            assert received.unprotected == [] and received.authentication.spi == 256
+        assert refusal(mip.pack(bare) + SIGNED + FOREIGN_HOME * mip.EXTENSIONS_MAX) is Malformed
+        for more in (ext.pack_extension(ext.NO_CHANGE), SIGNED, FOREIGN):
+            assert refusal(mip.pack(bare) + SIGNED + FOREIGN_HOME * 2 + more) is Malformed
 
 
 def test_what_a_foreign_agent_answers_itself_has_no_mobile_home_authentication():

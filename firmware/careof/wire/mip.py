@@ -31,6 +31,8 @@ from .mip_extensions import (  # what a reader of this room looks for is found h
     REVOCATION,
     SKIPPABLE_FROM,
     UNPROTECTED,
+    MobileForeignAuthentication,
+    SeveralAuthentications,
     pack_extension,
     pack_head_to_sign,
 )
@@ -91,7 +93,8 @@ _BY_TYPE = {row.message: row for row in _KINDS}
 #   relayed               the octets that a foreign agent passes on as they are: up to and with the last
 #                         authentication that is for the home agent; all of the message if there is none
 #   unprotected           the extensions that came after the mobile-home authentication (all without one)
-#   agent_authentication  the MobileForeign- or ForeignHomeAuthentication or None
+#   agent_authentication  the MobileForeign- or ForeignHomeAuthentication or None; of the latter there may be
+#                         more than one, which an agent has to refuse: then it is a SeveralAuthentications
 #   agent_protected       the octets that its authenticator covers
 #   aaa_authentication, aaa_protected: as much for MobileAaaAuthentication
 Received = namedtuple(
@@ -205,7 +208,10 @@ def _unpack_extensions(data, message):
         if count > row.at_most:
             raise _malformed(message, kind, "more than %d" % row.at_most)
         if agent is not None:
-            raise _malformed(message, kind, "after what signs all of the message")
+            if kind != FOREIGN_HOME or type(agent) is MobileForeignAuthentication:
+                raise _malformed(message, kind, "after what signs all of the message")
+            agent = SeveralAuthentications(agent.spi)  # and none of them is looked at
+            continue
         if not row.legal & where:
             raise _malformed(message, kind, "not legal here")
         if kind == MOBILE_HOME:

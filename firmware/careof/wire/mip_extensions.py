@@ -36,6 +36,7 @@ HOST_CLIENT_ID, HOST_GATEWAY, HOST_DNS_SUFFIX, HOST_URL = 4, 5, 6, 7
 MobileHomeAuthentication = namedtuple("MobileHomeAuthentication", "spi authenticator")  # RFC 5944 3.5.2
 MobileForeignAuthentication = namedtuple("MobileForeignAuthentication", "spi authenticator")  # 3.5.3
 ForeignHomeAuthentication = namedtuple("ForeignHomeAuthentication", "spi authenticator")  # 3.5.4
+SeveralAuthentications = namedtuple("SeveralAuthentications", "spi")  # Foreign-home ones; the first's SPI
 MobileAaaAuthentication = namedtuple("MobileAaaAuthentication", "spi authenticator")  # RFC 4721 5, 6
 Challenge = namedtuple("Challenge", "value")  # RFC 4721 4: Mobile-Foreign Challenge
 UdpTunnelRequest = namedtuple("UdpTunnelRequest", "flags encapsulation")  # RFC 3519 3.1
@@ -204,6 +205,7 @@ REQUEST, REPLY, REVOCATION, ACKNOWLEDGMENT, PROTECTED, UNPROTECTED = 1, 2, 4, 8,
 _ANYWHERE = REQUEST | REPLY | REVOCATION | ACKNOWLEDGMENT | PROTECTED | UNPROTECTED
 _SIGNS_ALL = REQUEST | REPLY | REVOCATION | ACKNOWLEDGMENT
 NETWORKS_MAX = 64  # prefixes in one request
+_ANY_NUMBER = 255  # as many as a message may have extensions: who gets them says what is wrong (3.8.2.1)
 
 # header: octets of type and length; 4 is RFC 5944 1.10's long form (type, sub-type, 16 bits of length), where
 # sub_type is what stands there; None: it is the tuple's first field.
@@ -221,7 +223,7 @@ ROWS = (
          _pack_authentication, _unpacks_authentication(MobileHomeAuthentication)),
     _row(MOBILE_FOREIGN, MobileForeignAuthentication, REQUEST | REPLY | UNPROTECTED, 1, 5, 255,
          _pack_authentication, _unpacks_authentication(MobileForeignAuthentication)),
-    _row(FOREIGN_HOME, ForeignHomeAuthentication, _SIGNS_ALL | UNPROTECTED, 1, 5, 255,
+    _row(FOREIGN_HOME, ForeignHomeAuthentication, _SIGNS_ALL | UNPROTECTED, _ANY_NUMBER, 5, 255,
          _pack_authentication, _unpacks_authentication(ForeignHomeAuthentication)),
     _row(MOBILE_AAA, MobileAaaAuthentication, REQUEST | UNPROTECTED, 1, 20, 65535,
          _pack_authentication, _unpack_mobile_aaa, 4, AAA_SUBTYPE),

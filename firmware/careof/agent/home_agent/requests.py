@@ -34,6 +34,8 @@ AskedFor = namedtuple("AskedFor", "source flags identification lifetime_s")
 
 COUNT_REPLY = {code: Count("reply_%d" % code) for code in (0, 1)}  # made once: every renewal has one
 
+BY_AGENTS = (mip_extensions.ForeignHomeAuthentication, mip_extensions.SeveralAuthentications)
+
 
 class Requests:
     """Of one home agent, `agent`: its nodes, bindings, paths, peers and questions."""
@@ -65,7 +67,7 @@ class Requests:
         if message.flags & mip.FLAG_D and by_agents is None:
             peer = None  # the node itself, by an address of its own behind the same NAT as an agent
         asked = Asked(received, event.source, event.source_port, node, association, peer, to_all)
-        if peer is None and type(by_agents) is mip_extensions.ForeignHomeAuthentication:
+        if peer is None and type(by_agents) in BY_AGENTS:
             return self._of_no_peer(asked, now_ms)
         if peer is None or (by_agents is None and not message.lifetime_s):  # 3.5.4: who leaves needs no agent
             return self._authenticate(asked, now_ms)
