@@ -265,6 +265,9 @@ class Careofd:
     def _log_line(self, role, action):
         self._log.line(action.level, action.tag, action.text)
 
+    def _contents(self, role, action):
+        self._log.octets("debug", "contents", action.name, action.data)
+
     def _count_one(self, role, action):
         counters, name = self._counted[role.name], action.name
         counters[name] = counters.get(name, 0) + 1
@@ -426,6 +429,7 @@ PERFORM = {
     events.Authenticate: Careofd._authenticate,
     events.Verify: Careofd._verify,
     events.Log: Careofd._log_line,
+    events.Contents: Careofd._contents,
     events.Count: Careofd._count_one,
     events.Changed: Careofd._changed,
     events.Moved: Careofd._moved,

@@ -41,7 +41,7 @@ class Bench(Foreign):
                 tunneld.pack(tunneld.SendFrame(*action), self.number)
             else:
                 tunneld.pack(action.message, self.number)
-        elif kind not in (events.Log, events.Save, events.Changed):
+        elif kind not in (events.Log, events.Contents, events.Save, events.Changed):
             super()._perform(action, waiting)
 
     def exchange(self, number):

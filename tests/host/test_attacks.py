@@ -13,7 +13,7 @@ import pytest
 from careof.wire import ipv4, mip
 from careof.wire import mip_extensions as ext
 from careof.wire import tunneld as wire
-from careof_office import AGENT, AGENT_ADDRESS, BRANCH, HOME_ADDRESS, INTERPRETERS, SPI, Office, wait_until
+from careof_office import AGENT, AGENT_ADDRESS, BRANCH, HOME_ADDRESS, INTERPRETERS, KEY, SPI, Office, wait_until
 from scapy.layers.inet import IP, UDP
 from scapy.packet import Raw
 from test_careofd import ATTACKS, Stranger, identification, keys, registration
@@ -210,6 +210,7 @@ def test_every_refusal_at_every_log_level(interpreter, level):
         office.agent.wait_for_counter("request_stale", 1)
         log = office.agent.log()
         assert ("request_unknown_node" in log) == (level == "debug") and "Traceback" not in log
+        assert ("contents: " in log) == (level == "debug") and KEY not in log
         time.sleep(0.3)
         assert Stranger(office).reply_to(registration()) == 0
     finally:

@@ -197,6 +197,7 @@ PERFORM = {
     events.Authenticate: Machine._authenticate,
     events.Verify: Machine._verify,
     events.Log: Machine._log,
+    events.Contents: lambda machine, action: None,  # nobody debugs
     events.Count: Machine._count,
     events.Changed: lambda machine, action: None,  # nobody follows
     events.Moved: Machine._moved,

@@ -9,9 +9,11 @@ from careof.proto import admission
 from careof.wire import mip
 from careof.wire import mip_extensions as ext
 from careof.wire.reader import Malformed
+from foreign import Foreign
 from office import AGENT, HOME
 from test_home_agent import CARE_OF, FORGER, NTP_S, OUTSIDE, SPI, UNIX_MS, Agent
 from test_home_agents_peers import Home, supported, through_agent
+from test_mobile_router import Router
 from test_nodes import Fleet, group, options
 
 
@@ -256,6 +258,29 @@ def test_every_refusal_is_driven():
             proof = reply.authentication
             assert fleet.keys.verify("node-10.64.0.1-256", reply.protected, proof.authenticator)
             assert fleet.routes() == {}
+
+
+def test_what_is_discarded_can_be_logged_with_its_contents():
+    """RFC 5944 1.7, of each role: the octets as they came, under the name that is counted."""
+    agent, foreign, router = Agent().started(), Foreign(), Router().link()
+    stranger, garbage = agent.request(home=FORGER), b"\x01\x02 garbage"
+    for data, name in ((stranger, "request_unknown_node"), (garbage, "request_malformed")):
+        agent.datagram(data)
+        assert contents(agent.others)[-1] == (name, data)
+    foreign.from_agent(garbage)
+    assert contents(foreign.others)[-1] == ("agent_malformed", garbage)
+    foreign.ask(garbage)
+    name, packet = contents(foreign.others)[-1]
+    assert name == "visitor_malformed" and packet.endswith(garbage)
+    uplink = router.sent[-1][0]
+    router.tell(events.Datagram(uplink, AGENT, 434, CARE_OF, 64, garbage), 10)
+    assert contents(router.others)[-1] == ("reply_malformed", garbage)
+    agent.datagram(agent.request())  # the control: what is answered is nobody's to look at
+    assert agent.code() == 0 and len(contents(agent.others)) == 2
+
+
+def contents(actions):
+    return [(a.name, a.data) for a in actions if isinstance(a, events.Contents)]
 
 
 def test_wrong_cut_and_padded_authenticators():

@@ -118,6 +118,22 @@ def test_one_tag_cannot_flood_and_does_not_silence_another():
     assert "80 lines suppressed" in lines[-2] and lines[-1].endswith("again\n")
 
 
+def test_octets_are_told_at_the_level_that_asks_for_them_and_no_more_than_their_beginning():
+    lines = Lines()
+    one = log.Log(FakeClock(), "info", lines)
+    one.octets("debug", "contents", "request_malformed", b"\x01\xff")
+    assert lines == []
+    one.set_level("debug")
+    one.octets("debug", "contents", "request_malformed", b"\x01\xff")
+    assert lines == ["careofd: debug: contents: request_malformed: 2 octets: 01ff\n"]
+    one.octets("debug", "contents", "visitor_malformed", bytes(range(256)) * 200)
+    told = lines[1].split(" ")[-1].strip()
+    assert "51200 octets" in lines[1] and bytes.fromhex(told) == bytes(range(log.OCTETS_MAX))
+    for _ in range(100):
+        one.octets("debug", "contents", "request_malformed", bytes(2000))
+    assert len(lines) == log.LINES_MAX
+
+
 def test_tags_are_bounded():
     one = log.Log(FakeClock(), "info", Lines())
     for number in range(1000):

@@ -74,6 +74,9 @@ Release = namedtuple("Release", "key")
 Authenticate = namedtuple("Authenticate", "token key data")  # key: the name of an association's key
 Verify = namedtuple("Verify", "token key data authenticator")
 Log = namedtuple("Log", "level tag text")  # level: "error", "warning", "notice", "info", "debug"
+# The octets of what was discarded under this name, for whoever debugs (RFC 5944 1.7); no more than their
+# beginning, and nothing at all is done with them at any other level.
+Contents = namedtuple("Contents", "name data")
 Count = namedtuple("Count", "name")  # one more under this name
 # Something of a table is another now: for who follows it (`careof bindings --follow`). key: what rows_about()
 # takes.

@@ -10,6 +10,7 @@ LEVELS = ("error", "warning", "notice", "info", "debug")
 LINES_MAX = 20
 WINDOW_MS = 10000
 LINE_MAX = 400  # characters
+OCTETS_MAX = 160  # of a datagram, as hexadecimal digits
 TAGS_MAX = 64
 
 
@@ -41,6 +42,11 @@ class Log:
             window[2] += 1
             return
         self._write("careofd: %s: %s: %s\n" % (level, tag, _printable(text[:LINE_MAX])))
+
+    def octets(self, level, tag, name, data):
+        """A line with what came, or how it begins; where it is not written it costs nothing."""
+        if LEVELS.index(level) <= self._most:
+            self.line(level, tag, "%s: %d octets: %s" % (name, len(data), data[:OCTETS_MAX].hex()))
 
 
 def _printable(text):

@@ -18,7 +18,7 @@ from ...wire import ipv4, mip, mip_extensions, udp
 from ...wire import router_discovery as discovery
 from ...wire.link import ETHERTYPE_IPV4
 from ...wire.reader import Malformed
-from ..events import REFUSED, Changed, Count, Log, Send, SendFrame
+from ..events import REFUSED, Changed, Contents, Count, Log, Send, SendFrame
 from ..reasons import why, why_code
 from .visitors import Pending, name_of, text_of
 
@@ -40,13 +40,12 @@ class Requests:
             datagram = udp.unpack(ipv4.unpack(frame.data))
             received = mip.unpack(datagram.data)
         except Malformed as e:
-            return [
-                Count("visitor_malformed"),
-                Log("debug", "visitor", "%s: %s" % (why("visitor_malformed"), e)),
-            ]
+            name = "visitor_malformed"
+            text = "%s: %s" % (why(name), e)
+            return [Count(name), Log("debug", "visitor", text), Contents(name, frame.data)]
         request = received.message
         if type(request) is not mip.RegistrationRequest:
-            return [Count("visitor_not_a_request")]
+            return [Count("visitor_not_a_request"), Contents("visitor_not_a_request", frame.data)]
         challenge = mip_extensions.find(received.unprotected, mip_extensions.Challenge)
         asked = Asked(advertiser, frame.link_address, datagram, received, challenge and challenge.value)
         if not self._for_us(asked):
@@ -125,7 +124,7 @@ class Requests:
         """Refused without a word, as the texts want it."""
         self.note(name, asked, None, now_ms)
         text = "%s: %s" % (text_of(*name_of(asked.received.message)), why(name))
-        return [Count(name), Log("info", "visitor", text), REFUSED]
+        return [Count(name), Log("info", "visitor", text), Contents(name, asked.datagram.data), REFUSED]
 
     # -- To the home agent
 

@@ -23,7 +23,7 @@ from ...wire import router_discovery as discovery
 from ...wire.reader import Malformed
 from .. import events
 from ..advertiser import Advertiser
-from ..events import REFUSED, Changed, Count, Hold, Log, Release, Settled, Stop
+from ..events import REFUSED, Changed, Contents, Count, Hold, Log, Release, Settled, Stop
 from ..questions import Questions
 from ..reasons import why
 from ..refusals import Refusals
@@ -157,7 +157,9 @@ class ForeignAgent:
                 return self.requests.arrived(advertiser, event, now_ms)
             message = discovery.unpack(packet.payload)
         except Malformed as e:
-            return [Count("link_malformed"), Log("debug", "link", "%s: %s" % (advertiser.device, e))]
+            name = "link_malformed"
+            text = "%s: %s" % (advertiser.device, e)
+            return [Count(name), Log("debug", "link", text), Contents(name, event.data)]
         if type(message) is not discovery.Solicitation:
             return []  # another agent's advertisement
         return advertiser.solicited(event.link_address, packet.source, now_ms)
@@ -168,7 +170,9 @@ class ForeignAgent:
         try:
             received = mip.unpack(event.data)
         except Malformed as e:
-            return [Count("agent_malformed"), Log("debug", "agent", "%s: %s" % (why("agent_malformed"), e))]
+            name = "agent_malformed"
+            text = "%s: %s" % (why(name), e)
+            return [Count(name), Log("debug", "agent", text), Contents(name, event.data)]
         rule = MESSAGES.get(type(received.message))
         if rule is None:
             return [Count("agent_not_for_us")]
@@ -181,7 +185,7 @@ class ForeignAgent:
         source = ipv4.address_text(event.source)
         self.refusals.note(now_ms, name, source, event.source)
         text = "from %s: %s" % (source, why(name))
-        return [Count(name), Log("debug", "agent", text), REFUSED]
+        return [Count(name), Log("debug", "agent", text), Contents(name, event.data), REFUSED]
 
     def _verified(self, event, now_ms):
         return self.questions.verified(event, now_ms)

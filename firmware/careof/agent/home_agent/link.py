@@ -16,7 +16,7 @@ from ...wire import ipv4, link, mip, tunneld, udp
 from ...wire import router_discovery as discovery
 from ...wire.reader import Malformed
 from ..advertiser import Advertiser
-from ..events import Changed, Count, Hold, Log, Release, SendFrame
+from ..events import Changed, Contents, Count, Hold, Log, Release, SendFrame
 
 
 class HomeLink:
@@ -118,7 +118,9 @@ class HomeLink:
                 return self._request_came(udp.unpack(packet), event.link_address, now_ms)
             message = discovery.unpack(packet.payload)
         except Malformed as e:
-            return [Count("link_malformed"), Log("debug", "link", "%s: %s" % (self.device, e))]
+            name = "link_malformed"
+            text = "%s: %s" % (self.device, e)
+            return [Count(name), Log("debug", "link", text), Contents(name, event.data)]
         if type(message) is not discovery.Solicitation:
             return []
         return self.advertiser.solicited(event.link_address, packet.source, now_ms)

@@ -9,7 +9,7 @@ node be told: not if it moved, it knows.
 from ...crypt import ALGORITHMS
 from ...proto.revocation import Binding, Revoked, Revoking, acknowledge, after
 from ...wire import ipv4, mip, mip_extensions
-from ..events import REFUSED, Answer, Count, Log, Send
+from ..events import REFUSED, Answer, Contents, Count, Log, Send
 from ..reasons import why
 
 FALSE = "revocation_false_authenticator"
@@ -139,7 +139,7 @@ class Revocations:
         self._agent.refusals.note(now_ms, name, home, event.source, None, spi, message.identifier)
         level, tag = ("warning", "security") if name == FALSE else ("info", "revocation")
         text = "revocation of %s by %s: %s" % (home, source, why(name))
-        return [Count(name), Log(level, tag, text), REFUSED]
+        return [Count(name), Log(level, tag, text), Contents(name, event.data), REFUSED]
 
     def _believed(self, revocation, event, peer, now_ms):
         agent = self._agent

@@ -22,7 +22,7 @@ from ...proto.visiting import is_unicast
 from ...wire import ipv4, mip, tunneld
 from ...wire.reader import Malformed
 from .. import events
-from ..events import REFUSED, Changed, Count, Hold, Log, Release, Settled, Stop
+from ..events import REFUSED, Changed, Contents, Count, Hold, Log, Release, Settled, Stop
 from ..paths import AgentPaths, hold_deliver, release_deliver
 from ..questions import Questions
 from ..reasons import why
@@ -128,7 +128,7 @@ class HomeAgent:
         identification = 0 if request is None else request.identification
         self.refusals.note(now_ms, name, who, event.source, None, 0, identification)
         text = "from %s: %s" % (source, why(name)) + (": " + detail if detail else "")
-        return [Count(name), Log("debug", name, text), REFUSED]
+        return [Count(name), Log("debug", name, text), Contents(name, event.data), REFUSED]
 
     # -- Bindings
 

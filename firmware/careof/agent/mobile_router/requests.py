@@ -19,7 +19,7 @@ from ...proto.revocation import Stamps
 from ...proto.visiting import is_unicast
 from ...wire import ipv4, mip, mip_codes, mip_extensions
 from ...wire.reader import Malformed
-from ..events import REFUSED, Authenticate, Count, Log, Send, Verify
+from ..events import REFUSED, Authenticate, Contents, Count, Log, Send, Verify
 from ..questions import ROUTERS_FIRST_TOKEN
 from ..reasons import why
 from .revocation import support
@@ -232,7 +232,7 @@ class Requests:
         text = "%s: from %s: %s" % (uplink.name, ipv4.address_text(event.source), why(name))
         text += ": " + detail if detail else ""
         level, tag = ("warning", "security") if name in NOT_BELIEVED else ("debug", name)
-        return [Count(name), Log(level, tag, text), REFUSED]
+        return [Count(name), Log(level, tag, text), Contents(name, event.data), REFUSED]
 
 
 def received_counts(received, data, router):

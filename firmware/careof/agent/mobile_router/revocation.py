@@ -11,7 +11,7 @@ if that is what its administrator wants.
 from ...proto.registration import Superseded
 from ...proto.revocation import Revoked, acknowledge, after
 from ...wire import mip, mip_extensions
-from ..events import REFUSED, Count, Log, Send
+from ..events import REFUSED, Contents, Count, Log, Send
 from ..reasons import why
 
 REVOKED = "revoked by the home agent"
@@ -60,7 +60,8 @@ class Revocations:
         refusals = self._role.refusals
         refusals.note(now_ms, name, uplink.name, event.source, None, spi, revocation.identifier)
         level, tag = ("warning", "security") if spi else ("info", "revocation")
-        return [Count(name), Log(level, tag, "%s: %s" % (uplink.name, why(name))), REFUSED]
+        text = "%s: %s" % (uplink.name, why(name))
+        return [Count(name), Log(level, tag, text), Contents(name, event.data), REFUSED]
 
     def _is_ours(self, uplink, revocation):
         """Does it name the binding that stands by this uplink, and may that be revoked?"""

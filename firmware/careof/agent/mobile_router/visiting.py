@@ -22,7 +22,7 @@ from ...wire.link import ETHERTYPE_ARP, ETHERTYPE_IPV4
 from ...wire.mip_extensions import MESSAGE_FROM_FOREIGN_AGENT
 from ...wire.reader import Malformed
 from .. import events
-from ..events import REFUSED, Changed, Count, Log, SendFrame
+from ..events import REFUSED, Changed, Contents, Count, Log, SendFrame
 from ..reasons import why
 from .learning import says
 from .requests import message_in, received_counts
@@ -80,7 +80,8 @@ class Visiting:
         except Malformed as e:
             name = "advertisement_malformed" if e.where.startswith("advertisement") else "link_malformed"
             actions = [Count("link_malformed")] + ([Count(name)] if name != "link_malformed" else [])
-            return actions + [Log("debug", "link", "%s: %s: %s" % (uplink.name, why(name), e))]
+            actions.append(Log("debug", "link", "%s: %s: %s" % (uplink.name, why(name), e)))
+            return actions + [Contents(name, event.data)]
         if type(message) is not discovery.Advertisement:
             return []
         return self._heard(uplink, packet, event.link_address, message, now_ms)
