@@ -13,7 +13,17 @@ import pytest
 from careof.wire import ipv4, mip
 from careof.wire import mip_extensions as ext
 from careof.wire import tunneld as wire
-from careof_office import AGENT, AGENT_ADDRESS, BRANCH, HOME_ADDRESS, INTERPRETERS, KEY, SPI, Office, wait_until
+from careof_office import (
+    AGENT,
+    AGENT_ADDRESS,
+    BRANCH,
+    HOME_ADDRESS,
+    INTERPRETERS,
+    KEY,
+    SPI,
+    Office,
+    wait_until,
+)
 from scapy.layers.inet import IP, UDP
 from scapy.packet import Raw
 from test_careofd import ATTACKS, Stranger, identification, keys, registration

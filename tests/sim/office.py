@@ -36,7 +36,8 @@ Agent = namedtuple(
     " dns_suffix configuration_url message_accepted message_refused nodes_file home_network",
 )
 NodeSection = namedtuple(
-    "NodeSection", "name home_address nai mobile_network association redirect message group"
+    "NodeSection",
+    "name home_address nai mobile_network association aaa_association redirect message group",
 )
 
 HOME, LAN, LAPTOP = bytes((10, 77, 0, 2)), (bytes((10, 77, 1, 0)), 24), bytes((10, 77, 1, 5))
@@ -55,6 +56,7 @@ def Node(name, home_address, mobile_network, association, nai=None, group=None, 
         nai,
         mobile_network,
         association,
+        more.get("aaa_association"),
         more.get("redirect"),
         more.get("message"),
         group,

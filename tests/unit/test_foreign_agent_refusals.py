@@ -65,6 +65,7 @@ def test_what_this_agent_does_not_offer():
         (72, {"gre": False}, mip.FLAG_T | mip.FLAG_G, b""),
         (74, {"reverse_tunnel": "off"}, mip.FLAG_T, b""),
         (75, {"reverse_tunnel": "required"}, 0, b""),
+        (75, {"reverse_tunnel": "private"}, 0, b""),
         (79, {"encapsulating_delivery": False}, mip.FLAG_T, style),
         (70, {}, 0, style),
         (65, {"visitor_prefix": ((bytes((10, 88, 0, 0)), 16),)}, mip.FLAG_T, b""),
@@ -78,6 +79,41 @@ def test_what_this_agent_does_not_offer():
             foreign = Foreign()
             foreign.ask(foreign.request(flags) + after)
             assert len(foreign.to_agent) == 1, options
+
+
+def test_who_has_a_private_home_address_needs_a_reverse_tunnel():
+    """RFC 3024 A.4: the ranges of RFC 1918 to their first and last address, and nobody else."""
+    for text, private in (
+        ("9.255.255.255", False),
+        ("10.0.0.1", True),
+        ("10.255.255.254", True),
+        ("11.0.0.1", False),
+        ("172.15.255.254", False),
+        ("172.16.0.1", True),
+        ("172.31.255.254", True),
+        ("172.32.0.1", False),
+        ("192.167.255.254", False),
+        ("192.168.0.1", True),
+        ("192.168.255.254", True),
+        ("192.169.0.1", False),
+    ):
+        home = ipv4.parse_address(text)
+        foreign = Foreign(reverse_tunnel="private")
+        foreign.ask(foreign.request(0, home=home), source=home)
+        assert len(foreign.to_agent) == (0 if private else 1), text
+        assert not private or foreign.code() == 75
+        foreign.ask(foreign.request(mip.FLAG_T, home=home), 2000, source=home)
+        assert len(foreign.to_agent) == (1 if private else 2), text
+
+
+def test_a_private_home_address_that_the_home_agent_gave_needs_one_too():
+    """Then the agent knows it only from the reply, and does not honour that (RFC 4636)."""
+    for address, flags, status in ((HOME, 0, 75), (HOME, mip.FLAG_T, None), (b"\xc0\x00\x02\x09", 0, None)):
+        foreign = Foreign(reverse_tunnel="private")
+        named(foreign, flags=flags).reply(home=address)
+        error = ext.find(foreign.node_got()[2].unprotected, ext.AgentError)
+        assert (error and error.status) == status, (address, flags)
+        assert len(foreign.visitors()) == (0 if status else 1)
 
 
 def test_one_refusal_a_second_for_one_node():

@@ -60,12 +60,29 @@ def test_a_request_is_signed_for_the_home_agent_but_a_goodbye_is_not():
 
 
 def test_a_request_with_a_care_of_address_of_the_nodes_own_is_not_signed():
-    foreign = shared(registration_required=True)
+    foreign = shared(registration_required=True, revocation=False)
     asked = foreign.request(mip.FLAG_D | mip.FLAG_T, care_of=OWN)
     foreign.ask(asked)
     assert foreign.to_agent == [(AGENT, 434, asked)]
     foreign.reply()
     assert foreign.code() == 0
+
+
+def test_who_asks_for_all_to_revoke_them_refuses_a_care_of_address_of_the_nodes_own():
+    """RFC 3543 4.3.1: it could not be revoked (4.3.2)."""
+    asked = {"flags": mip.FLAG_D | mip.FLAG_T, "care_of": OWN}
+    foreign = shared(registration_required=True)
+    foreign.ask(foreign.request(**asked))
+    assert foreign.code() == 65 and foreign.to_agent == []
+    foreign.ask(foreign.request(lifetime_s=0, **asked), 2000)  # leaving is nobody's business
+    assert len(foreign.to_agent) == 1
+    foreign.ask(foreign.request(), 3000)  # nor is the agent's own care-of address, which can be revoked
+    assert len(foreign.to_agent) == 2
+    # The controls: without R, without revocation, and where there is none for want of an association.
+    unsigned = Foreign(registration_required=True)
+    for able in (shared(), shared(registration_required=True, revocation=False), unsigned):
+        able.ask(able.request(**asked))
+        assert len(able.to_agent) == 1
 
 
 def test_a_false_authentication_of_a_goodbyes_reply_is_not_believed():

@@ -5,8 +5,8 @@ from careof.limits import GRATUITOUS_ARPS, REFUSALS_PER_S
 from careof.wire import ipv4, link, mip, tunneld, udp
 from careof.wire import mip_extensions as ext
 from careof.wire import router_discovery as discovery
-from office import AGENT, HOME, LAN
-from test_home_agent import CARE_OF, FORGER, OUTSIDE, SPI
+from office import AGENT, HOME, LAN, AssociationSection, Node, agent_options
+from test_home_agent import CARE_OF, FORGER, OUTSIDE, SPI, Agent
 from test_home_agents_peers import (
     AGENTS_SPI,
     AT_HOME,
@@ -98,6 +98,55 @@ def test_two_foreign_home_authentications_are_one_too_many():
     stranger = Home(peers=())
     stranger.by_agent(through_agent(stranger), first)
     assert stranger.sent == [] and stranger.counts["request_unknown_agent"] == 1
+
+
+AAA_SPI = 900
+AAA_SECTION = AssociationSection("aaa", AAA_SPI, "hmac-md5", bytes(range(100, 116)), "timestamps")
+
+
+def with_aaa(key="aaa"):
+    """A home agent that has the key of the node's mobile-AAA authentication; None: it has not."""
+    kept = agent_options()
+    sections = dict(kept.associations)
+    sections["aaa"] = AAA_SECTION
+    sections["wrong"] = AssociationSection("wrong", AAA_SPI, "hmac-md5", bytes(16), "timestamps")
+    node = Node("branch", HOME, (LAN,), kept.nodes[0].association, aaa_association=key, message="welcome")
+    return Agent(events.AgentOptions(kept.agent, [node], [], sections, {}, None)).started()
+
+
+def aaa_of(home, data, key="aaa", spi=AAA_SPI):
+    data += ext.pack_extension(ext.Challenge(b"challenge"))
+    data += ext.pack_head_to_sign(ext.MOBILE_AAA, spi, 16)
+    return data + home.keys.authenticate(key, data)
+
+
+def test_an_authentication_for_an_aaa_server_is_verified_where_its_key_is():
+    """3.8.2.1 a and RFC 4721 3.4: refused with 144 if it is false, or of another SPI."""
+    for how in ({"key": "wrong"}, {"spi": AAA_SPI + 1}):
+        home = with_aaa()
+        data = home.request()
+        home.datagram(aaa_of(home, data, **how))
+        reply = mip.unpack(home.sent_octets[-1])
+        assert home.code() == 144 and home.routes() == {} and security_logs(home)
+        assert ext.find(reply.message.extensions, ext.MessageString) is None  # no more than he asked
+        home.datagram(aaa_of(home, data))  # the control: nothing was used up by it
+        assert home.code() == 0 and home.routes() != {}
+    home = with_aaa()
+    home.datagram(aaa_of(home, home.request())[:-1] + b"\xff")
+    assert home.code() == 144
+    home.datagram(home.request())  # nobody has to have one
+    assert home.code() == 0
+    # Without the key it is no business of the home agent's.
+    home = with_aaa(None)
+    home.datagram(aaa_of(home, home.request(), key="wrong"))
+    assert home.code() == 0
+
+
+def test_false_ones_for_an_aaa_server_are_answered_at_a_bounded_rate():
+    home = with_aaa()
+    for _ in range(3 * REFUSALS_PER_S):
+        home.datagram(aaa_of(home, home.request(), key="wrong"))
+    assert len(home.sent) == REFUSALS_PER_S and home.code() == 144
 
 
 def test_a_reply_to_an_agent_goes_to_where_the_request_came_from():

@@ -8,7 +8,7 @@ caller, before anything is relayed. Whether there is room is for the table of vi
 
 from collections import namedtuple
 
-from ..wire import mip, mip_codes, mip_extensions
+from ..wire import ipv4, mip, mip_codes, mip_extensions
 
 ACCEPTED = 0
 PROHIBITED, NO_ROOM, FAILED_AUTHENTICATION, HOME_AGENT_FAILED = 65, 66, 67, 68
@@ -19,11 +19,12 @@ MISSING_HOME_AGENT, MISSING_HOME_ADDRESS = 98, 99
 UNKNOWN_CRITICAL, UNKNOWN_CRITICAL_OF_HOME_AGENT, INVALID_HOME_AGENT = 100, 101, 194
 WRONG_CHALLENGE = 109  # RFC 4721 10
 
-OFF, OPTIONAL, REQUIRED = "off", "optional", "required"
+OFF, OPTIONAL, PRIVATE, REQUIRED = "off", "optional", "private", "required"
+_PRIVATE = ((b"\x0a\0\0\0", 8), (b"\xac\x10\0\0", 12), (b"\xc0\xa8\0\0", 16))
 TTL_OF_NEIGHBOUR = 255  # RFC 3024 4.1.1: nobody farther away can make it
 ANYONE = (bytes(4), b"\xff\xff\xff\xff")  # RFC 4433 2: home agent addresses that ask for any
 
-# What an agent offers on a link. reverse_tunnel: OFF, OPTIONAL or REQUIRED; own_addresses: of this machine;
+# What an agent offers on a link. reverse_tunnel: as above, from OFF on; own_addresses: of this machine;
 # home_agent: where requests go that name none (RFC 4433 5.2), or None.
 Offer = namedtuple(
     "Offer",
@@ -36,6 +37,16 @@ Verdict = namedtuple("Verdict", "code home_agent encapsulating")
 def is_unicast(address):
     """May one host have it? Not 0.x, 127.x, multicast, reserved or broadcast (RFC 1122 3.2.1.3)."""
     return 0 < address[0] < 224 and address[0] != 127
+
+
+def is_private(address):
+    """Is it one of those that other networks have, too? (RFC 1918 3)"""
+    return any([ipv4.covers(prefix, address) for prefix in _PRIVATE])
+
+
+def must_reverse(home_address, reverse_tunnel):
+    """Has who visits with this home address to ask for a reverse tunnel? PRIVATE: RFC 3024 A.4."""
+    return reverse_tunnel == REQUIRED or (reverse_tunnel == PRIVATE and is_private(home_address))
 
 
 def is_signed_by_agents(request):
@@ -125,4 +136,5 @@ def _what(request, unprotected, ttl, offer):
         return NO_DELIVERY if encapsulating and not offer.encapsulating_delivery else ACCEPTED
     if encapsulating:
         return POORLY_FORMED
-    return REVERSE_TUNNEL_MANDATORY if offer.reverse_tunnel == REQUIRED else ACCEPTED
+    mandatory = must_reverse(request.home_address, offer.reverse_tunnel)
+    return REVERSE_TUNNEL_MANDATORY if mandatory else ACCEPTED

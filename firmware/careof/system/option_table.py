@@ -330,6 +330,16 @@ MobileNode = _section(
     _option("nai", TEXT, None, None, "its network access identifier (RFC 2794), such as branch7@example.net"),
     _option("mobile_network", PREFIX, (), None, "a prefix behind it", NETWORKS_MAX),
     _option("association", NAME, REQUIRED, None, "a security association of it", UPLINKS_MAX, "association"),
+    _option(
+        "aaa_association",
+        NAME,
+        None,
+        None,
+        "security association by which its mobile-AAA authentication is verified here, if a request has one "
+        "(RFC 4721). Default: that is for an AAA server, and of no effect here",
+        None,
+        "association",
+    ),
     _option("redirect", ADDRESS, None, None, "as the home agent's redirect, for this node"),
     _option("message", SENTENCE, None, None, "said to its user with every reply, instead of the agent's"),
     _option("group", NAME, None, None, "what it may do. Default: all but broadcasts", None, "node_group"),
@@ -406,13 +416,21 @@ ForeignAgent = _section(
         "prefix_lengths", BOOLEAN, True, None, "say the link's prefix length; all agents of a link or none"
     ),
     _option("lifetime_max_s", whole(10, 65535), 1800, "s", "longest lifetime that is relayed"),
-    _option("registration_required", BOOLEAN, False, None, "also with a care-of address of one's own (R)"),
+    _option(
+        "registration_required",
+        BOOLEAN,
+        False,
+        None,
+        "also with a care-of address of one's own (R); with `revocation` those are "
+        "refused, at home agents that share an association, since they cannot be revoked (RFC 3543 4.3.1)",
+    ),
     _option(
         "reverse_tunnel",
-        choice("off", "optional", "required"),
+        choice("off", "optional", "private", "required"),
         "optional",
         None,
-        "what visitors send goes by their home agents (RFC 3024); required where the way out filters sources",
+        "what visitors send goes by their home agents (RFC 3024); required where the way out filters "
+        "sources; private: of those with a private home address, which is nobody's here (RFC 1918)",
     ),
     _option("encapsulating_delivery", BOOLEAN, True, None, "visitors may choose packet by packet"),
     _option("minimal", BOOLEAN, True, None, "minimal encapsulation may be asked for (RFC 2004)"),

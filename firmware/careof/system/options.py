@@ -224,6 +224,7 @@ def agents(configuration):
     nodes = list(configuration.mobile_node)
     peers = list(configuration.agent_peer)
     names = [name for node in nodes for name in node.association]
+    names += [node.aaa_association for node in nodes if node.aaa_association]
     names += [peer.association for peer in peers if peer.association]
     groups = {group.name: group for group in configuration.node_group}
     return [(agent, nodes, peers, _some(configuration, names), groups) for agent in configuration.home_agent]

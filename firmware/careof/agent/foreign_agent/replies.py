@@ -121,7 +121,7 @@ class Replies:
         visitor = agent.visitors.find(reply.home_address)
         if reply.lifetime_s == 0 or request.lifetime_s == 0:
             return self._deregistered(visitor, request, now_ms), 0
-        status = self._cannot(reply, visitor)
+        status = self._cannot(pending, reply, visitor)
         if status:
             return [], status
         in_udp = self._in_udp(pending, received)
@@ -157,12 +157,16 @@ class Replies:
             return []
         return agent.forget(visitor, "deregistered", now_ms)
 
-    def _cannot(self, reply, visitor):
+    def _cannot(self, pending, reply, visitor):
         agent, home = self._agent, reply.home_address
         if not visiting.is_unicast(home) or home in agent.own_addresses() or not agent.peers.may_visit(home):
             return visiting.PROHIBITED
         if visitor is None and len(agent.visitors) >= agent.options.agent.max_visitors:
             return visiting.NO_ROOM
+        request = pending.asked.received.message
+        straight = not request.flags & (mip.FLAG_D | mip.FLAG_T)
+        if straight and visiting.must_reverse(home, agent.options.agent.reverse_tunnel):
+            return visiting.REVERSE_TUNNEL_MANDATORY  # the request did not say which home address
         return 0
 
     def _in_udp(self, pending, received):

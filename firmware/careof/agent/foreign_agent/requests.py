@@ -66,7 +66,17 @@ class Requests:
 
     def _is_served(self, request, verdict):
         peers, home = self._agent.peers, request.home_address
-        return peers.of(verdict.home_agent) is not None and (home == bytes(4) or peers.may_visit(home))
+        peer = peers.of(verdict.home_agent)
+        if peer is None or self._escapes_revocation(request, peer):
+            return False
+        return home == bytes(4) or peers.may_visit(home)
+
+    def _escapes_revocation(self, request, peer):
+        """RFC 3543 4.3.1: whoever says R to be able to revoke cannot revoke a care-of address of the node's
+        own (4.3.2)."""
+        options = self._agent.options.agent
+        revokes = options.registration_required and options.revocation and peer.association is not None
+        return revokes and bool(request.flags & mip.FLAG_D and request.lifetime_s)
 
     def _for_us(self, asked):
         destination = asked.datagram.destination

@@ -102,6 +102,7 @@ class AgentNode:
 
     __slots__ = (
         "_served",
+        "aaa",
         "associations",
         "bindings",
         "delivered",
@@ -125,7 +126,7 @@ class AgentNode:
         self.leases = section.home_address is None  # is its home address one of the pool?
         self.networks = tuple(section.mobile_network)
         self.routed = self.networks  # those of them that it asked for last (RFC 5177)
-        self.associations = {}
+        self.associations, self.aaa = {}, None  # aaa: the section that its mobile-AAA authentication is by
         self.generation = 0  # of the table, that it was looked up in last
         self.policy = policy.ANYTHING
         self.bindings = []
@@ -337,6 +338,7 @@ class Nodes:
             if node.nai is not None:
                 self._by_name[node.nai] = node
             self._associate(node, [options.associations[name] for name in section.association])
+            node.aaa = options.associations[section.aaa_association] if section.aaa_association else None
         for node in self._nodes.values():
             if node.leases and node.home_address is not None:
                 self._by_address.setdefault(number_of(node.home_address), node)

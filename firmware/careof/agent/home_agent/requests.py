@@ -1,12 +1,12 @@
 """A home agent's way from a request to its reply (RFC 5944 3.8.2 and 3.8.3, 3024 4.3, 4721 3.4, 5177 6.3).
 
-    request --> known? --> the foreign agent's authentication --> the node's --> fresh? --> admitted
-            --> home address --> binding, tunnel --> reply, signed for the node --> signed for the foreign
-            agent --> Send
+    request --> known? --> the foreign agent's authentication --> the node's, and that of AAA if its key is
+            here --> fresh? --> admitted --> home address --> binding, tunnel --> reply, signed for the node
+            --> signed for the foreign agent --> Send
 
 Each arrow may end the matter, under a name that is counted. Nothing is believed, kept or answered before
-the authenticators were verified. A false one is answered with 131 or 132 and a stale identification with
-133, both at a bounded rate. What the request asked of us for the foreign agent is answered behind the
+the authenticators were verified. A false one is answered with 131, 132 or 144 and a stale identification
+with 133, all at a bounded rate. What the request asked of us for the foreign agent is answered behind the
 node's authentication.
 """
 
@@ -22,7 +22,8 @@ from ..events import REFUSED, Changed, Count, Log, Send
 from ..reasons import why, why_code
 from .words import REDIRECTED, beside, redirection
 
-AUTHENTICATION_FAILED, AGENT_AUTHENTICATION_FAILED, IDENTIFICATION_MISMATCH = 131, 132, 133
+AUTHENTICATION_FAILED, AGENT_AUTHENTICATION_FAILED, IDENTIFICATION_MISMATCH, AAA_FAILED = 131, 132, 133, 144
+PROVED_NOTHING = (AUTHENTICATION_FAILED, AGENT_AUTHENTICATION_FAILED, IDENTIFICATION_MISMATCH, AAA_FAILED)
 
 # One request as it came. peer: the section of the association that we share with its sender, or None.
 Asked = namedtuple("Asked", "received source port node association peer to_all")
@@ -35,6 +36,11 @@ AskedFor = namedtuple("AskedFor", "source flags identification lifetime_s")
 COUNT_REPLY = {code: Count("reply_%d" % code) for code in (0, 1)}  # made once: every renewal has one
 
 BY_AGENTS = (mip_extensions.ForeignHomeAuthentication, mip_extensions.SeveralAuthentications)
+
+
+def _by_peer(asked):
+    """Has an agent that shares an association with us signed it? (then that was verified before)"""
+    return type(asked.received.agent_authentication) is mip_extensions.ForeignHomeAuthentication
 
 
 class Requests:
@@ -101,15 +107,30 @@ class Requests:
     def _authenticate(self, asked, now_ms):
         def then(genuine, now_ms):
             if genuine:
+                if received.aaa_authentication is not None and asked.node.aaa is not None:
+                    return self._authenticate_aaa(asked, now_ms)
                 return self._genuine(asked, now_ms)
-            by_peer = type(received.agent_authentication) is mip_extensions.ForeignHomeAuthentication
-            return self._forged(asked, AUTHENTICATION_FAILED, now_ms, by_peer)
+            return self._forged(asked, AUTHENTICATION_FAILED, now_ms, _by_peer(asked))
 
         received = asked.received
         authenticator = received.authentication.authenticator
         questions = self._agent.questions
         key, proven = asked.association.key, self._agent.sources.is_proven(asked.source)
         return questions.verify(key, received.protected, authenticator, then, now_ms, proven)
+
+    def _authenticate_aaa(self, asked, now_ms):
+        """3.8.2.1 a: all authentications are carried out: this one, if its key is here (RFC 4721 3.4)."""
+        proof, aaa = asked.received.aaa_authentication, asked.node.aaa
+        if proof.spi != aaa.spi:
+            return self._forged(asked, AAA_FAILED, now_ms, _by_peer(asked))
+
+        def then(genuine, now_ms):
+            if genuine:
+                return self._genuine(asked, now_ms)
+            return self._forged(asked, AAA_FAILED, now_ms, _by_peer(asked))
+
+        signed, proven = asked.received.aaa_protected, self._agent.sources.is_proven(asked.source)
+        return self._agent.questions.verify(aaa.name, signed, proof.authenticator, then, now_ms, proven)
 
     def _genuine(self, asked, now_ms):
         """The node is looked up again (the answer took its time), and kept from here on."""
@@ -288,6 +309,8 @@ class Requests:
         proof = received.authentication
         if code == AGENT_AUTHENTICATION_FAILED:
             proof = received.agent_authentication
+        elif code == AAA_FAILED:
+            proof = received.aaa_authentication
         spi = 0 if proof is None else proof.spi
         who = "%s %s" % (asked.node.name, asked.node.text)
         refusals = self._agent.refusals
@@ -324,7 +347,7 @@ class Requests:
     def _reply_extensions(self, asked, code, verdict, now_ms):
         """What stands before and behind the node's authentication."""
         request, for_node, for_agent = asked.received.message, [], []
-        if code not in (AUTHENTICATION_FAILED, AGENT_AUTHENTICATION_FAILED, IDENTIFICATION_MISMATCH):
+        if code not in PROVED_NOTHING:
             for_node += beside(self._agent.agent, asked.node, request, code)
         if not (request.extensions or asked.received.unprotected or asked.node.networks):
             return for_node, for_agent
