@@ -16,6 +16,7 @@ from collections import namedtuple
 from careof.agent import events
 from careof.agent.home_agent.role import HomeAgent
 from careof.crypt import soft
+from careof.system import memory
 from careof.wire import mip, mip_extensions, tunneld
 
 Agent = namedtuple(
@@ -147,6 +148,7 @@ def mip_time(unix_ms):
 
 
 def main(nodes, seconds):
+    memory.begin()
     bench = Bench(nodes)
     before = allocated()
     bench.all_register()

@@ -16,7 +16,7 @@ def invented(n):
 
 
 def looked_at(limits, addresses, now_ms):
-    return len([address for address in addresses if limits.refusal(address, now_ms) is None])
+    return len([address for address in addresses if limits.asks(address, now_ms)[0] is None])
 
 
 def test_a_bucket_refills_without_rounding():
@@ -29,42 +29,43 @@ def test_a_bucket_refills_without_rounding():
 def test_one_source_has_its_share_and_others_theirs():
     limits = sources()
     assert looked_at(limits, [FORGER] * 1000, 0) == SOURCE_FALSE_PER_S
-    assert limits.refusal(FORGER, 0) == "source_limited"
-    assert limits.refusal(NEW, 0) is None
+    assert limits.asks(FORGER, 0) == ("source_limited", False)
+    assert limits.asks(NEW, 0) == (None, False)
     assert looked_at(limits, [FORGER] * 1000, 1000) == SOURCE_FALSE_PER_S
 
 
 def test_genuine_messages_take_nothing_however_many_come_from_one_address():
     limits = sources()
     for _ in range(10 * SOURCE_FALSE_PER_S):
-        assert limits.refusal(NEW, 0) is None
-        limits.proved(NEW, 0)
+        refused, was_proven = limits.asks(NEW, 0)
+        assert refused is None
+        limits.proved(NEW, was_proven, 0)
 
 
 def test_a_flood_from_invented_sources_leaves_out_new_ones_and_never_one_that_was_served():
     limits = sources()
-    limits.refusal(SERVED, 0)
-    limits.proved(SERVED, 0)
+    limits.asks(SERVED, 0)
+    limits.proved(SERVED, False, 0)
     flood = [invented(n) for n in range(2 * UNPROVEN_PER_S_MIN)]
     assert looked_at(limits, flood, 100) <= UNPROVEN_PER_S_MIN
-    assert limits.refusal(NEW, 100) == "unproven_limited"  # the control: what the flood does to others
-    assert limits.refusal(SERVED, 100) is None
-    assert limits.refusal(NEW, 1200) is None  # and afterwards
+    assert limits.asks(NEW, 100) == ("unproven_limited", False)  # the control: what the flood does to others
+    assert limits.asks(SERVED, 100) == (None, True)
+    assert limits.asks(NEW, 1200)[0] is None  # and afterwards
 
 
 def test_the_share_of_unproven_ones_grows_with_the_agent():
     limits = sources(100000)
-    assert len([n for n in range(20000) if limits.refusal(invented(n), 0) is None]) == 10000
+    assert len([n for n in range(20000) if limits.asks(invented(n), 0)[0] is None]) == 10000
 
 
 def test_tables_do_not_grow():
     limits = sources(100)
     for n in range(20000):
-        limits.refusal(invented(n), n)
-        limits.proved(invented(n), n)
+        limits.asks(invented(n), n)
+        limits.proved(invented(n), False, n)
     assert len(limits._addresses) == SOURCES
     assert len(limits._proven) + len(limits._proven_before) <= 2 * SOURCES
-    assert limits.is_proven(invented(19999)) and not limits.is_proven(invented(1))
+    assert limits.asks(invented(19999), 20000)[1] and not limits.asks(invented(1), 20000)[1]
 
 
 if __name__ == "__main__":

@@ -152,11 +152,14 @@ class AgentPaths:
 
     def listen(self, node):
         """Does it hear what is sent to all at home, and must a foreign agent be told for whom it is?"""
-        asked = [b.asked.flags for b in node.bindings if b.asked is not None and b.asked.flags & mip.FLAG_B]
-        length = self._home_length(node) if asked else None
+        hears = nested = False
+        for binding in node.bindings:
+            if binding.asked is not None and binding.asked.flags & mip.FLAG_B:
+                hears = True
+                nested = nested or _is_by_agent(binding)
+        length = self._home_length(node) if hears else None
         wanted = None
         if length is not None:
-            nested = any([not flags & mip.FLAG_D for flags in asked])
             wanted = tunneld.SetListener(node.home_address, length, self.own_address if nested else bytes(4))
         if wanted == node.listener:
             return []
@@ -268,11 +271,15 @@ class AgentPaths:
             valid_s = max(valid_s, binding.left_s(now_ms))
         if valid_s == 0xFFFF:
             valid_s = tunneld.FOREVER_S
+        home, networks = [], []  # the tunnels of both
+        for use in node.uses:
+            if use.leaves_ms is None and use.covers != NETWORKS:
+                home.append(use.tunnel.number)
+            if use.leaves_ms is None and use.covers != HOME:
+                networks.append(use.tunnel.number)
         actions = []
         for prefix in self._prefixes(node):
-            covers = (ALL, NETWORKS if prefix in node.routed else HOME)
-            uses = [use for use in node.uses if use.leaves_ms is None and use.covers in covers]
-            numbers = tuple([use.tunnel.number for use in uses])
+            numbers = tuple(networks if prefix in node.routed else home)
             actions.append(hold_route(prefix, tunneld.GATE_OPEN, valid_s, numbers))
         return actions
 

@@ -13,6 +13,22 @@ BLOCK_SIZE = 64  # of MD5, SHA-1 and SHA-256 alike
 _INNER, _OUTER = 0x36, 0x5C
 
 
+def _compared(one, other):
+    """Are they the same? In a time that does not depend on where they differ."""
+    differ = len(one) ^ len(other)
+    for left, right in zip(one, other):
+        differ |= left ^ right
+    return differ == 0
+
+
+try:
+    from hmac import compare_digest
+
+    _same = compare_digest
+except ImportError:  # MicroPython
+    _same = _compared
+
+
 class _Key:
     """One secret, ready for use. It has no text form that shows it."""
 
@@ -60,10 +76,4 @@ class SoftProvider:
 
     def verify(self, name, data, authenticator):
         """Is this the authenticator of those octets?"""
-        right = self.authenticate(name, data)
-        if len(authenticator) != len(right):
-            return False
-        differ = 0
-        for one, other in zip(right, authenticator):
-            differ |= one ^ other
-        return differ == 0
+        return _same(self.authenticate(name, data), authenticator)

@@ -25,7 +25,8 @@ _NEVER_MS = 1 << 62
 
 # What an accepted request asks for, with where its tunnel ends (proto.admission).
 Wish = namedtuple("Wish", "care_of spi lifetime_s simultaneous kind peer port reverse")
-Outcome = namedtuple("Outcome", "code lifetime_s changed")  # changed: a binding came, went or moved
+# changed: a binding came, went or moved. binding: the one that was asked for, or None.
+Outcome = namedtuple("Outcome", "code lifetime_s changed binding")
 
 
 class Binding:
@@ -100,9 +101,9 @@ class Bindings:
         if found is None:
             others = len(node.bindings) if wish.simultaneous else 0
             if others >= SIMULTANEOUS_MAX:
-                return Outcome(TOO_MANY, 0, False)
+                return Outcome(TOO_MANY, 0, False, None)
             if self.count - len(node.bindings) + others >= self.bindings_max:
-                return Outcome(NO_ROOM, 0, False)
+                return Outcome(NO_ROOM, 0, False, None)
             found, changed = Binding(wish), True
             node.bindings.append(found)
             self.count += 1
@@ -114,7 +115,7 @@ class Bindings:
             changed = True
         lifetime_s = min(wish.lifetime_s, self.lifetime_max_s)
         self.lasts(node, found, lifetime_s * 1000, now_ms)
-        return Outcome(0, lifetime_s, changed)
+        return Outcome(0, lifetime_s, changed, found)
 
     def lasts(self, node, binding, left_ms, now_ms):
         """The binding ends after left_ms; infinity never ends."""
@@ -171,7 +172,7 @@ class Bindings:
         ended = len(node.bindings) - len(stay)
         self.count -= ended
         node.bindings[:] = stay
-        return Outcome(0, 0, ended > 0)
+        return Outcome(0, 0, ended > 0, None)
 
     def _schedule(self, node, binding):
         self._entries += 1

@@ -24,6 +24,7 @@ NETWORK_ERROR, DISALLOWED = 147, 148  # 11: HA_MOBNET_ERROR, HA_MOBNET_DISALLOWE
 
 # routed: the prefixes that are routed to the router if the request is accepted.
 Verdict = namedtuple("Verdict", "code routed")
+_NONE = Verdict(ACCEPTED, ())  # made once: of every host
 
 
 def _asked_for(request):
@@ -42,7 +43,7 @@ def judge(request, allowed):
     """What a request may have of the prefixes that are allowed for its node (6.3)."""
     wanted = _asked_for(request)
     if not wanted or not request.lifetime_s:
-        return Verdict(ACCEPTED, tuple(allowed))
+        return Verdict(ACCEPTED, tuple(allowed)) if allowed else _NONE
     if not allowed:
         return Verdict(DISALLOWED, ())
     fine = [(w.prefix, w.length) for w in wanted if _code(w, allowed) == NETWORK_FINE]

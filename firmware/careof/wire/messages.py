@@ -85,7 +85,7 @@ class Table:
         row, shape = self._by_type[type(message)]
         body = _pack_quickly(shape, message)
         if body is None:
-            body = b"".join([_pack_field(kind, value) for (_, kind), value in zip(row.fields, message)])
+            body = b"".join([_PACK[kind](value) for (_, kind), value in zip(row.fields, message)])
         length = HEADER_SIZE + len(body)
         if length > SIZE_MAX:
             raise ValueError("%s: %d octets, at most %d" % (row.name, length, SIZE_MAX))
@@ -150,8 +150,10 @@ def _pack_quickly(shape, message):
         body = struct.pack(shape.layout, *values)
         if struct.unpack(shape.layout, body) != values:
             return None
-        for index, kind in enumerate(shape.tail):
-            body += _pack_field(kind, message[shape.count + index])
+        at = shape.count
+        for kind in shape.tail:
+            body += _PACK[kind](message[at])
+            at += 1
     except _UNFIT:
         return None
     return body
@@ -191,30 +193,46 @@ def _unpack_quickly(shape, datagram):
     return values if at == end else None
 
 
-def _pack_field(kind, value):
-    size = _SIZES.get(kind)
-    if size:
-        return value.to_bytes(size, "big")
-    size = _FIXED.get(kind)
-    if size:
+def _packs_number(size):
+    return lambda value: value.to_bytes(size, "big")
+
+
+def _packs_address(kind, size):
+    def pack(value):
         if len(value) != size:
             raise ValueError("%s: %d octets, not %d" % (kind, size, len(value)))
         return bytes(value)
-    if kind == "device":
-        name = value.encode()
-        if len(name) > 15:
-            raise ValueError("device %s: at most 15 characters" % value)
-        return name + bytes(16 - len(name))
-    if kind == "name":
-        name = value.encode()
-        if not _is_name(name):
-            raise ValueError("name '%s': 1 to %d printable characters" % (value, NAME_SIZE_MAX))
-        return bytes([len(name)]) + name
-    if kind == "list32":
-        return len(value).to_bytes(2, "big") + b"".join([v.to_bytes(4, "big") for v in value])
-    if kind == "short":
-        return len(value).to_bytes(1, "big") + bytes(value)
-    return bytes(value)
+
+    return pack
+
+
+def _pack_device(value):
+    name = value.encode()
+    if len(name) > 15:
+        raise ValueError("device %s: at most 15 characters" % value)
+    return name + bytes(16 - len(name))
+
+
+def _pack_name(value):
+    name = value.encode()
+    if not _is_name(name):
+        raise ValueError("name '%s': 1 to %d printable characters" % (value, NAME_SIZE_MAX))
+    return bytes([len(name)]) + name
+
+
+def _pack_list32(value):
+    return len(value).to_bytes(2, "big") + b"".join([v.to_bytes(4, "big") for v in value])
+
+
+def _pack_short(value):
+    return len(value).to_bytes(1, "big") + bytes(value)
+
+
+# Field type -> its octets of a value. Raises ValueError or OverflowError for one that does not fit.
+_PACK = {"device": _pack_device, "name": _pack_name, "list32": _pack_list32, "short": _pack_short}
+_PACK["octets"] = bytes
+_PACK.update({kind: _packs_number(size) for kind, size in _SIZES.items()})
+_PACK.update({kind: _packs_address(kind, size) for kind, size in _FIXED.items()})
 
 
 def _unpack_field(reader, name, kind):

@@ -131,23 +131,13 @@ def unpack(data):
     if size < row.size:
         raise Malformed(row.name, "%d octets, at least %d" % (size, row.size))
     fields = struct.unpack_from(row.layout, data, 0)
-    chain = _unpack_extensions(data, row)
+    extensions, home, home_at, relayed, rest, agent, agent_at, aaa, aaa_at = _unpack_extensions(data, row)
     if row.flags is not None:
-        message = row.message(fields[1] & row.flags, *fields[2:], chain.extensions)
+        message = row.message(fields[1] & row.flags, *fields[2:], extensions)
     else:
-        message = row.message(*fields[1:], chain.extensions)
-    home, agent, aaa = chain.home, chain.agent, chain.aaa
-    relayed = max(chain.home_end, chain.aaa_end) or size
+        message = row.message(*fields[1:], extensions)
     return Received(
-        message,
-        home,
-        data[: chain.home_at],
-        data[:relayed],
-        chain.rest,
-        agent,
-        data[: chain.agent_at],
-        aaa,
-        data[: chain.aaa_at],
+        message, home, data[:home_at], data[:relayed], rest, agent, data[:agent_at], aaa, data[:aaa_at]
     )
 
 
@@ -166,15 +156,13 @@ def skips(data):
     return False
 
 
-# Where the authentications are: each with the offset of its authenticator, and of its end.
-_Chain = namedtuple("_Chain", "extensions rest home home_at home_end agent agent_at aaa aaa_at aaa_end")
-
-
 def _unpack_extensions(data, message):
+    """What Received has of the chain, in its order: each authentication with the offset of its authenticator,
+    `relayed` by its end."""
     where, at, size = message.place, message.size, len(data)
     protected, rest = [], []  # before and after the mobile-home authentication
     home = agent = aaa = None
-    home_at = home_end = agent_at = aaa_at = aaa_end = 0
+    home_at = agent_at = aaa_at = relayed = 0
     left, seen, legal = EXTENSIONS_MAX, {}, where | PROTECTED | UNPROTECTED
     while at < size:
         left -= 1
@@ -217,12 +205,12 @@ def _unpack_extensions(data, message):
         if kind == MOBILE_HOME:
             if not legal & PROTECTED:
                 raise _malformed(message, kind, "what came before it must come after it")
-            home, home_at, home_end = extension, start + 4, at
+            home, home_at, relayed = extension, start + 4, at
             protected, rest, legal = rest, [], where | PROTECTED | UNPROTECTED
             continue
         legal &= row.legal
         if kind == MOBILE_AAA:
-            aaa, aaa_at, aaa_end = extension, start + 4, at
+            aaa, aaa_at, relayed = extension, start + 4, at
         elif kind in (MOBILE_FOREIGN, FOREIGN_HOME):
             agent, agent_at = extension, start + 4
         else:
@@ -230,7 +218,7 @@ def _unpack_extensions(data, message):
     if not legal & UNPROTECTED and home is not None:
         raise _malformed(message, "extensions", "one that must be protected came after the authentication")
     extensions = protected if home is not None else rest
-    return _Chain(extensions, rest, home, home_at, home_end, agent, agent_at, aaa, aaa_at, aaa_end)
+    return extensions, home, home_at, relayed or size, rest, agent, agent_at, aaa, aaa_at
 
 
 def _malformed(message, kind, why):

@@ -284,6 +284,8 @@ def pack_extension(extension):
     size = len(data)
     if size < row.size_min or size > row.size_max:
         raise ValueError("extension %d: %d octets, %d to %d" % (row.kind, size, row.size_min, row.size_max))
+    if row.header == 2:
+        return bytes((row.kind, size)) + data
     return _header(row, extension[0] if row.sub_type is None else row.sub_type, size) + data
 
 

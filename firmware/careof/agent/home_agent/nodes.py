@@ -115,6 +115,7 @@ class AgentNode:
         "name",
         "networks",
         "on_demand",
+        "piece",
         "policy",
         "redirect",
         "routed",
@@ -132,6 +133,7 @@ class AgentNode:
         self.bindings = []
         self.uses = []
         self.on_demand = self.delivered = ()  # agent.paths
+        self.piece = None  # of the saved state, that it is in (home_agent.state)
         self.listener = None
         self._served = None
         self.says(section)
@@ -214,6 +216,7 @@ class Nodes:
         self._kept = {}  # by number_of(home address): those of the table that proved who they are
         self._unswept = []  # numbers of these, whom the last configuration has not been carried out for
         self._generation = 0
+        self.changes = 0  # another number: who was looked up before may be another node now
         self.configure(options)
 
     def find(self, home_address):
@@ -281,10 +284,12 @@ class Nodes:
             is_new = number not in self._kept
             self._kept[number] = node
             if is_new:
+                self.changes += 1
                 self._ordered(number)
 
     def readdress(self, node, home_address):
         """Give a node a home address of the pool, or take it (None)."""
+        self.changes += 1
         if node.home_address is not None and self.find(node.home_address) is node:
             number = number_of(node.home_address)
             del self._by_address[number]
@@ -320,6 +325,7 @@ class Nodes:
         self._leases_may_be_at_home = options.agent.home_device is not None
         self._policies = {name: policy.policy_of(group) for name, group in options.groups.items()}
         self._generation += 1
+        self.changes += 1
         self._unswept = list(self._kept)
         gone, moved = self._nodes, []
         self._nodes, self._by_address, self._by_name = {}, {}, {}
@@ -363,6 +369,7 @@ class Nodes:
             row = self._table.row(number) if self._table is not None else None
             if row is None or number in self._by_address:
                 del self._kept[number]
+                self.changes += 1
                 self._ordered(number)
                 swept.append((node, None))
                 continue

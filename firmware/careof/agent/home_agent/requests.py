@@ -26,7 +26,8 @@ AUTHENTICATION_FAILED, AGENT_AUTHENTICATION_FAILED, IDENTIFICATION_MISMATCH, AAA
 PROVED_NOTHING = (AUTHENTICATION_FAILED, AGENT_AUTHENTICATION_FAILED, IDENTIFICATION_MISMATCH, AAA_FAILED)
 
 # One request as it came. peer: the section of the association that we share with its sender, or None.
-Asked = namedtuple("Asked", "received source port node association peer to_all")
+# proven: was its source? as_of: nodes.changes, when the node was looked up.
+Asked = namedtuple("Asked", "received source port node association peer to_all proven as_of")
 # What a binding's end and we agreed on about revocation: where to, and whose key (peer as above).
 Revocable = namedtuple("Revocable", "inform timestamp address port peer")
 # How a binding was asked for, for who looks at it from outside.
@@ -65,14 +66,15 @@ class Requests:
         association = node.associations.get(proof.spi)
         if association is None:
             return agent.dropped("request_unknown_spi", "SPI %d" % proof.spi, event, now_ms, message)
-        limited = agent.sources.refusal(event.source, now_ms)
+        limited, proven = agent.sources.asks(event.source, now_ms)
         if limited is not None:
             return [Count(limited)]
         peer = agent.peers.get(event.source)
         by_agents = received.agent_authentication
         if message.flags & mip.FLAG_D and by_agents is None:
             peer = None  # the node itself, by an address of its own behind the same NAT as an agent
-        asked = Asked(received, event.source, event.source_port, node, association, peer, to_all)
+        source, port, as_of = event.source, event.source_port, agent.nodes.changes
+        asked = Asked(received, source, port, node, association, peer, to_all, proven, as_of)
         if peer is None and type(by_agents) in BY_AGENTS:
             return self._of_no_peer(asked, now_ms)
         if peer is None or (by_agents is None and not message.lifetime_s):  # 3.5.4: who leaves needs no agent
@@ -100,9 +102,8 @@ class Requests:
                 return self._authenticate(asked, now_ms)
             return self._forged(asked, AGENT_AUTHENTICATION_FAILED, now_ms)
 
-        signed = asked.received.agent_protected
-        proven = self._agent.sources.is_proven(asked.source)
-        return self._agent.questions.verify(peer.name, signed, proof.authenticator, then, now_ms, proven)
+        signed, questions = asked.received.agent_protected, self._agent.questions
+        return questions.verify(peer.name, signed, proof.authenticator, then, now_ms, asked.proven)
 
     def _authenticate(self, asked, now_ms):
         def then(genuine, now_ms):
@@ -114,9 +115,8 @@ class Requests:
 
         received = asked.received
         authenticator = received.authentication.authenticator
-        questions = self._agent.questions
-        key, proven = asked.association.key, self._agent.sources.is_proven(asked.source)
-        return questions.verify(key, received.protected, authenticator, then, now_ms, proven)
+        key, questions = asked.association.key, self._agent.questions
+        return questions.verify(key, received.protected, authenticator, then, now_ms, asked.proven)
 
     def _authenticate_aaa(self, asked, now_ms):
         """3.8.2.1 a: all authentications are carried out: this one, if its key is here (RFC 4721 3.4)."""
@@ -129,20 +129,20 @@ class Requests:
                 return self._genuine(asked, now_ms)
             return self._forged(asked, AAA_FAILED, now_ms, _by_peer(asked))
 
-        signed, proven = asked.received.aaa_protected, self._agent.sources.is_proven(asked.source)
-        return self._agent.questions.verify(aaa.name, signed, proof.authenticator, then, now_ms, proven)
+        signed, questions = asked.received.aaa_protected, self._agent.questions
+        return questions.verify(aaa.name, signed, proof.authenticator, then, now_ms, asked.proven)
 
     def _genuine(self, asked, now_ms):
-        """The node is looked up again (the answer took its time), and kept from here on."""
-        request, nodes = asked.received.message, self._agent.nodes
-        node = nodes.asking(request)
-        association = node.associations.get(asked.association.spi) if node is not None else None
-        if association is None or association.key != asked.association.key:
-            return [Count("request_unknown_node")]
-        nodes.keep(node)
-        self._agent.sources.proved(asked.source, now_ms)
-        asked = Asked(asked.received, asked.source, asked.port, node, association, asked.peer, asked.to_all)
-        unix_ms = now_ms + self._agent.unix_offset_ms
+        """Looked up again if nodes changed while the answer took its time, and kept from here on."""
+        agent, request = self._agent, asked.received.message
+        if asked.as_of != agent.nodes.changes:
+            asked = self._looked_up_again(asked)
+            if asked is None:
+                return [Count("request_unknown_node")]
+        agent.nodes.keep(asked.node)
+        agent.sources.proved(asked.source, asked.proven, now_ms)
+        association = asked.association
+        unix_ms = now_ms + agent.unix_offset_ms
         if association.guard.lets_in(request.identification, unix_ms):
             return self._fresh(asked, now_ms)
         if association.repeats(request, asked.source, asked.port):
@@ -151,6 +151,15 @@ class Requests:
                 return answer
         return self._stale(asked, now_ms, unix_ms)
 
+    def _looked_up_again(self, asked):
+        """None: the node, or the association that it was asked with, is not there any more."""
+        nodes = self._agent.nodes
+        node = nodes.asking(asked.received.message)
+        association = node.associations.get(asked.association.spi) if node is not None else None
+        if association is None or association.key != asked.association.key:
+            return None
+        return Asked(*asked[:3], node, association, *asked[5:8], nodes.changes)
+
     # -- What it asks for
 
     def _fresh(self, asked, now_ms):
@@ -158,16 +167,17 @@ class Requests:
         agent, node, request = self._agent, asked.node, asked.received.message
         verdict = self._judge(asked)
         wanted = networks.judge(request, node.networks)
-        lifetime_s, code, actions = 0, verdict.code, []
+        lifetime_s, code, actions, renewed = 0, verdict.code, [], True
         if code == admission.ACCEPTED:
             code, actions = self._admit(asked, verdict, wanted, now_ms)
         if code == admission.ACCEPTED and verdict.no_change:
             lifetime_s = self._lifetime_s(asked)
         elif code == admission.ACCEPTED:
-            code, lifetime_s, more = self._bind(asked, verdict, wanted, now_ms)
+            code, lifetime_s, changed, more = self._bind(asked, verdict, wanted, now_ms)
+            renewed = not (changed or actions)
             actions += more
         identification = asked.association.took(request, asked.source, asked.port, code)
-        agent.touched(node, now_ms, not any([type(action) is Changed for action in actions]))
+        agent.touched(node, now_ms, renewed)
         if mip_codes.accepts(code):
             node.served().granted(now_ms)
         else:
@@ -194,6 +204,7 @@ class Requests:
         return (NO_ROOM if any_will_do else admission.PROHIBITED), actions
 
     def _bind(self, asked, verdict, wanted, now_ms):
+        """(code, lifetime that is granted, did a binding come, go or move, actions)"""
         agent, node, request = self._agent, asked.node, asked.received.message
         wish = Wish(
             request.care_of_address,
@@ -211,7 +222,7 @@ class Requests:
         if outcome.code == admission.ACCEPTED:
             if request.lifetime_s:
                 node.routed = wanted.routed
-                self._note_binding(asked, wish, outcome.lifetime_s)
+                self._note_binding(asked, outcome.binding, outcome.lifetime_s)
                 agent.revocations.registered(node, request.care_of_address)
             if outcome.changed:
                 actions.append(Changed("bindings", node.home_address))
@@ -225,26 +236,22 @@ class Requests:
         code = outcome.code
         if code == admission.ACCEPTED and request.flags & mip.FLAG_S and not node.policy.simultaneous:
             code = mip_codes.ACCEPTED_NOT_SIMULTANEOUS
-        return code, outcome.lifetime_s, actions
+        return code, outcome.lifetime_s, outcome.changed, actions
 
     def _lifetime_s(self, asked):
         """What may be had of what it asks for."""
         lifetime_s = min(asked.received.message.lifetime_s, self._agent.bindings.lifetime_max_s)
         return min(lifetime_s, asked.node.policy.lifetime_max_s)
 
-    def _note_binding(self, asked, wish, lifetime_s):
+    def _note_binding(self, asked, binding, lifetime_s):
         """How it was asked for; and if it is revocable: both sides said so, under an authentication that the
         other can check (RFC 3543 3.2)."""
         support, peer = self._revocation_support(asked)
         request = asked.received.message
-        for binding in asked.node.bindings:
-            if binding.is_meant_by(wish):
-                binding.asked = AskedFor(asked.source, request.flags, request.identification, lifetime_s)
-                binding.revocable = None
-                if support is not None:
-                    binding.revocable = Revocable(
-                        support.inform, support.timestamp, asked.source, asked.port, peer
-                    )
+        binding.asked = AskedFor(asked.source, request.flags, request.identification, lifetime_s)
+        binding.revocable = None
+        if support is not None:
+            binding.revocable = Revocable(support.inform, support.timestamp, asked.source, asked.port, peer)
 
     def _revocation_support(self, asked):
         """(what the request says of it, the peer that says it; None: the node itself), or (None, None)."""

@@ -120,17 +120,16 @@ class Revocations:
             proof, signed = received.authentication, received.protected
         if type(proof) is not kind or proof.spi != spi:
             return self._refused("revocation_not_authenticated", received.message, event, now_ms)  # 3.3
-        limited = self._agent.sources.refusal(event.source, now_ms)
+        limited, proven = self._agent.sources.asks(event.source, now_ms)
         if limited is not None:
             return [Count(limited)]
 
         def then(genuine, now_ms):
             if genuine:
-                self._agent.sources.proved(event.source, now_ms)
+                self._agent.sources.proved(event.source, proven, now_ms)
                 return act(now_ms)
             return self._refused(FALSE, received.message, event, now_ms, proof.spi)
 
-        proven = self._agent.sources.is_proven(event.source)
         return self._agent.questions.verify(key, signed, proof.authenticator, then, now_ms, proven)
 
     def _refused(self, name, message, event, now_ms, spi=0):

@@ -59,6 +59,11 @@ class HomeAgent:
         self.refusals = Refusals()
         self.view = HomeView(self)
         self.requests, self.revocations = Requests(self), Revocations(self)
+        self._takes = {
+            mip.RegistrationRequest: self.requests.arrived,
+            mip.Revocation: self.revocations.arrived,
+            mip.RevocationAcknowledgment: self.revocations.acknowledged,
+        }
         self.home_link = None
         if agent.home_device is not None:
             from .link import HomeLink
@@ -98,10 +103,10 @@ class HomeAgent:
             received = mip.unpack(event.data)
         except Malformed as e:
             return self.dropped("request_malformed", str(e), event, now_ms)
-        rule = MESSAGES.get(type(received.message))
-        if rule is None:
+        takes = self._takes.get(type(received.message))
+        if takes is None:
             return self.dropped("not_a_request", "", event, now_ms)
-        return rule(self, received, event, now_ms)
+        return takes(received, event, now_ms)
 
     def _verified(self, event, now_ms):
         return self.questions.verified(event, now_ms)
@@ -398,11 +403,6 @@ def peers_of(options):
     }
 
 
-MESSAGES = {
-    mip.RegistrationRequest: lambda agent, *rest: agent.requests.arrived(*rest),
-    mip.Revocation: lambda agent, *rest: agent.revocations.arrived(*rest),
-    mip.RevocationAcknowledgment: lambda agent, *rest: agent.revocations.acknowledged(*rest),
-}
 RULES = {
     events.Link: HomeAgent._link_changed,
     events.LinkUp: HomeAgent._link_is_up,

@@ -50,28 +50,31 @@ class Sources:
         self._proven_max = max(SOURCES, bindings_max)
         self._all = Buckets(1, max(UNPROVEN_PER_S_MIN, bindings_max // UNPROVEN_SHARE))
 
-    def refusal(self, address, now_ms):
-        """None if a message from there may be looked at; or the name of what forbids it."""
-        place = self._place(address, now_ms)
+    def asks(self, address, now_ms):
+        """(what forbids to look at a message from there, or None; is the source proven)"""
+        number = _number(address)
+        place = self._place(number, now_ms)
         if not self._each.take(place, now_ms):
-            return "source_limited"
-        if self.is_proven(address) or self._all.take(0, now_ms):
-            return None
+            return "source_limited", False
+        if self._is_proven(number):
+            return None, True
+        if self._all.take(0, now_ms):
+            return None, False
         self._each.give_back(place)
-        return "unproven_limited"
+        return "unproven_limited", False
 
-    def proved(self, address, now_ms):
-        """What came from there was genuine."""
-        self._each.give_back(self._place(address, now_ms))
-        if self.is_proven(address):
+    def proved(self, address, was_proven, now_ms):
+        """What came from there was genuine. was_proven: as asks() said."""
+        number = _number(address)
+        self._each.give_back(self._place(number, now_ms))
+        if was_proven:
             return
         self._all.give_back(0)
         if len(self._proven) >= self._proven_max:
             self._proven_before, self._proven = self._proven, {}
-        self._proven[_number(address)] = True
+        self._proven[number] = True
 
-    def is_proven(self, address):
-        number = _number(address)
+    def _is_proven(self, number):
         if number in self._proven:
             return True
         if number in self._proven_before:
@@ -79,8 +82,7 @@ class Sources:
             return True
         return False
 
-    def _place(self, address, now_ms):
-        number = _number(address)
+    def _place(self, number, now_ms):
         place = ((number * self._salt & 0xFFFFFFFF) >> 8) % SOURCES
         if self._addresses[place] != number:
             self._addresses[place] = number

@@ -46,12 +46,17 @@ class AgentState:
 
     def touched(self, node, now_ms, renewed=False):
         """Something of this node changed. renewed: no more than how long its bindings last."""
-        self._changed(self._note(node), now_ms, renewed)
+        piece = node.piece
+        if piece is None:
+            piece = self._note(node)
+        if not renewed or piece not in self._due_ms:  # else it is due already, and not later than for this
+            self._changed(piece, now_ms, renewed)
 
     def forget(self, node, now_ms):
         """The node is configured no more."""
-        piece = self._piece_of(node)
-        if self._pieces[piece].pop(key_of(node), None) is not None:
+        piece, node.piece = node.piece, None
+        if piece is not None and self._pieces[piece].get(key_of(node)) is node:
+            del self._pieces[piece][key_of(node)]
             self._count -= 1
             self._changed(piece, now_ms)
 
@@ -74,6 +79,7 @@ class AgentState:
         if key not in self._pieces[piece]:
             self._count += 1
         self._pieces[piece][key] = node
+        node.piece = piece
         return piece
 
     def _changed(self, piece, now_ms, renewed=False):
