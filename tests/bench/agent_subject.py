@@ -24,7 +24,9 @@ Agent = namedtuple(
     "name address lifetime_max_s packet_size max_bindings udp_tunnelling keepalive_s home_device"
     " address_pool redirect message_accepted message_refused home_network",
 )
-Node = namedtuple("Node", "name home_address nai mobile_network association redirect message group")
+Node = namedtuple(
+    "Node", "name home_address nai mobile_network association redirect message group aaa_association"
+)
 Association = namedtuple("Association", "name spi algorithm key replay")
 
 ADDRESS = bytes((198, 51, 100, 10))
@@ -61,7 +63,7 @@ class Bench:
             name = "a%d" % number
             associations[name] = Association(name, 256, ALGORITHM, KEY, "timestamps")
             self.keys.add_key(name, ALGORITHM, KEY)
-            sections.append(Node("n%d" % number, self.home(number), None, (), (name,), None, None, None))
+            sections.append(Node("n%d" % number, self.home(number), None, (), (name,), None, None, None, None))
         agent = Agent("bench", ADDRESS, 1800, 1400, nodes, True, 110, None, (), None, None, None, ())
         self.agent = HomeAgent(
             events.AgentOptions(agent, sections, [], associations, {}, None), self.random, 1

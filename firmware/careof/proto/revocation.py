@@ -95,6 +95,8 @@ class Revoking:
 
     def registered(self, home_address, foreign):
         """There is such a binding again, later than what we revoked: a repetition would hit that one."""
+        if not self._open:
+            return
         ended = (home_address, foreign)
         self._open = [row for row in self._open if (row.binding.home_address, row.binding.foreign) != ended]
 

@@ -221,7 +221,10 @@ def _pack_name(value):
 
 
 def _pack_list32(value):
-    return len(value).to_bytes(2, "big") + b"".join([v.to_bytes(4, "big") for v in value])
+    data = len(value).to_bytes(2, "big")
+    for number in value:
+        data += number.to_bytes(4, "big")
+    return data
 
 
 def _pack_short(value):

@@ -232,7 +232,8 @@ class Requests:
                 actions = agent.paths.renewed(node, now_ms)
             if node.routed != routed:
                 actions += agent.paths.networks_changed(node, routed, now_ms)
-            actions += agent.bindings_changed(node, before, request, now_ms)
+            if outcome.changed or not request.lifetime_s:
+                actions += agent.bindings_changed(node, before, request, now_ms)
         code = outcome.code
         if code == admission.ACCEPTED and request.flags & mip.FLAG_S and not node.policy.simultaneous:
             code = mip_codes.ACCEPTED_NOT_SIMULTANEOUS
@@ -240,8 +241,8 @@ class Requests:
 
     def _lifetime_s(self, asked):
         """What may be had of what it asks for."""
-        lifetime_s = min(asked.received.message.lifetime_s, self._agent.bindings.lifetime_max_s)
-        return min(lifetime_s, asked.node.policy.lifetime_max_s)
+        may_s = self._agent.bindings.lifetime_max_s
+        return min(asked.received.message.lifetime_s, may_s, asked.node.policy.lifetime_max_s)
 
     def _note_binding(self, asked, binding, lifetime_s):
         """How it was asked for; and if it is revocable: both sides said so, under an authentication that the

@@ -70,6 +70,9 @@ class HomeAgent:
 
             self.home_link = HomeLink(self, first_number, random)
         self.leases = Leases(self)
+        self._timed = [self.bindings, self.paths, self._state, self.revocations]
+        if self.home_link is not None:
+            self._timed.append(self.home_link)
         self._unstarted, self._start_ms = [], None  # bound nodes that nothing is held for yet, when to go on
         self._sweep_ms = None  # when to go on with carrying out another table of nodes
         self._retry_ms = None  # when to ask again for the uplink that tunneld refused
@@ -79,8 +82,8 @@ class HomeAgent:
         """When to call handle(Late(), now), in ms, or None."""
         soonest_ms = self._retry_ms if self._sweep_ms is None else self._sweep_ms
         soonest_ms = soonest_ms if self._start_ms is None else self._start_ms
-        for part in (self.bindings, self.paths, self._state, self.revocations, self.home_link):
-            at_ms = part.deadline() if part is not None else None
+        for part in self._timed:
+            at_ms = part.deadline()
             if at_ms is not None and (soonest_ms is None or at_ms < soonest_ms):
                 soonest_ms = at_ms
         return soonest_ms
@@ -176,9 +179,10 @@ class HomeAgent:
         return actions
 
     def touched(self, node, now_ms, renewed=False):
-        """Something of the node changed: it is saved before long."""
-        self.leases.touched(node)
-        node.bound_or_not(now_ms)
+        """Something of the node changed: it is saved before long. renewed: no more than for how long."""
+        if not renewed:
+            self.leases.touched(node)
+            node.bound_or_not(now_ms)
         self._state.touched(node, now_ms, renewed)
 
     def own_addresses(self):
