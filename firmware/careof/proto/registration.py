@@ -7,9 +7,11 @@
       |                +------ displaced ---------+-- Late: again -+                             |
       +------------------------- the binding's renewal is due: an Ask of its own <---------------+
 
-Four things can be asked: BIND makes or renews a binding, PROVE asks for no change (a critical vendor
+Five things can be asked: BIND makes or renews a binding, PROVE asks for no change (a critical vendor
 extension says so, RFC 3115) and shows that request and reply pass, LEAVE ends all bindings. HOME ends them,
-too, but at home (2.4.3): what holds then needs no binding, and stays for as long as we are there.
+too, but at home (2.4.3): what holds then needs no binding, and stays for as long as we are there. RETURN
+gives a binding back that the home agent granted and the foreign agent does not honour (RFC 4636 5); after it
+BIND waits as long as it would have without.
 
 Requests are serialised within a security association, since their identifications must rise in it: one
 registration at a time holds its Turn. A holder is displaced by a more urgent one, and by anyone
@@ -46,11 +48,13 @@ from .refusals import REFUSALS, REPAIRED_BY_AGENTS, UNKNOWN_REFUSAL
 HOST_REQUEST = mip_extensions.host_configuration(
     mip_extensions.HOST_REQUEST, b"\x00\x00"
 )  # RFC 4332 3.1: all
-BIND, PROVE, LEAVE, HOME = "bind", "prove", "leave", "home"
+BIND, PROVE, LEAVE, HOME, RETURN = "bind", "prove", "leave", "home", "return"
 CALM, URGENT, LINK_CHANGED = 0, 1, 2
-TRIES = {BIND: None, PROVE: 2, LEAVE: 3, HOME: None}  # requests sent before giving up; None: until withdrawn
+# Requests sent before giving up; None: until withdrawn.
+TRIES = {BIND: None, PROVE: 2, LEAVE: 3, HOME: None, RETURN: 3}
 CARRIED = (BIND, HOME)  # by what was granted
-ENDING = (LEAVE, HOME)  # with a lifetime of 0
+ENDING = (LEAVE, HOME, RETURN)  # with a lifetime of 0
+OF_A_BINDING = (BIND, HOME, RETURN)  # in vain once another uplink has the only one
 
 # -- Events
 # urgent: CALM; URGENT: data stopped passing, or somebody waits; LINK_CHANGED: a link came or went.
@@ -59,7 +63,8 @@ Withdraw = namedtuple("Withdraw", "")  # the uplink is gone: nothing can be aske
 Superseded = namedtuple("Superseded", "")  # our binding is or will be dropped: do not renew it
 Signed = namedtuple("Signed", "authenticator")
 Replied = namedtuple("Replied", "reply")  # its authenticator is genuine and its identification awaited
-Denied = namedtuple("Denied", "reply")  # by a foreign agent: awaited, but no word of the home agent
+# By a foreign agent: awaited, but no word of the home agent. granted: that one agreed, genuinely.
+Denied = namedtuple("Denied", "reply granted")
 Late = namedtuple("Late", "")
 
 # -- Actions
@@ -123,6 +128,8 @@ class Registration:
         self._identification = None
         self._data = b""
         self._tries = self._refusals = self._mismatches = self._repairs = 0
+        self._afterwards = None  # (ask, when, refusals so far): what goes on when RETURN is over
+        self._given = None  # (home address, home agent) of the grant that RETURN gives back
         self._asked_terms = terms  # of the last request
         self._wait_ms = 0
         self._sent_ms = 0
@@ -181,7 +188,7 @@ class Registration:
         if event.urgent and at_ms > now_ms and self._is_asked(event):
             return []  # the answer to what was sent a moment ago will do
         self._leave_turn()
-        self.ask = event
+        self.ask, self._afterwards = event, None
         if event.kind == BIND:
             self._care_of = event.care_of
         self._tries = self._refusals = self._mismatches = self._repairs = 0
@@ -200,13 +207,14 @@ class Registration:
     def _withdrawn(self, event, now_ms):
         self._leave_turn()
         self._forget_binding()
-        self._round_trip_ms = None
+        self._round_trip_ms = self._afterwards = None
         return self._become(IDLE, None)
 
     def _superseded(self, event, now_ms):
         self._forget_binding()
-        if self.state != IDLE and self.ask.kind in CARRIED:
+        if self.state != IDLE and self.ask.kind in OF_A_BINDING:
             self._leave_turn()
+            self._afterwards = None
             self._become(IDLE, None)
         return []
 
@@ -260,7 +268,7 @@ class Registration:
         actions = lapsed + [Unanswered(self.ask.kind, self._tries, gave_up)]
         if gave_up:
             self._leave_turn()
-            self._become(IDLE, None)
+            self._over(now_ms)
         elif self.turn.source.fresh_when_repeated:
             actions += self._sign(now_ms)
         else:
@@ -282,10 +290,30 @@ class Registration:
         return self._refused(reply, now_ms)
 
     def _denial_came(self, event, now_ms):
-        """Nothing is learnt of the home agent by it: neither its clock nor its nonce."""
+        """Nothing is learnt of the home agent by what it did not sign: neither its clock nor its nonce."""
         self.last_code = event.reply.code
         self._leave_turn()
-        return self._refused(event.reply, now_ms, False)
+        if event.granted:
+            self.turn.source.replied(event.reply.identification)
+        actions = self._refused(event.reply, now_ms, False)
+        waits = self.state == WAITING and self._refusals > 0  # what is asked again at once needs no end first
+        return actions + (self._give_back(event.reply, now_ms) if event.granted and waits else [])
+
+    def _give_back(self, reply, now_ms):
+        afterwards = (self.ask, self._timer_ms, self._refusals)
+        self._given = (reply.home_address, reply.home_agent)
+        actions = self._asked(Ask(RETURN, self.ask.care_of, False, CALM), now_ms)
+        self._afterwards = afterwards
+        return actions
+
+    def _over(self, now_ms):
+        """What was asked is done with; what waited for that goes on."""
+        if self._afterwards is None:
+            return self._become(IDLE, None)
+        self.ask, at_ms, self._refusals = self._afterwards
+        self._afterwards, self._wait_ms = None, self._first_wait_ms()
+        self._tries = self._mismatches = self._repairs = 0
+        return self._become(WAITING, max(at_ms, now_ms))
 
     # -- What is done about it
 
@@ -300,14 +328,14 @@ class Registration:
             self.revocable = None if theirs is None or self.through_agent else theirs.timestamp
         elif kind == HOME:
             self._hold_binding(LIFETIME_INFINITE_S, None, now_ms)
-        elif kind == LEAVE:
+        elif kind in ENDING:
             self._forget_binding()
         udp, keepalive_s = False, KEEPALIVE_S
         tunnel = mip_extensions.find(reply.extensions, mip_extensions.UdpTunnelReply)
         if tunnel is not None and self.terms.udp_request:
             udp = tunnel.code < mip_extensions.UDP_TUNNEL_DECLINED_FROM
             keepalive_s = tunnel.keepalive_s or KEEPALIVE_S
-        self._become(IDLE, None)
+        self._over(now_ms)
         return [Granted(kind, lifetime_s, udp, keepalive_s, reply.code == 0, self._round_trip_ms)]
 
     def _refused(self, reply, now_ms, authenticated=True):
@@ -318,8 +346,9 @@ class Registration:
         if reply.code != 133 and authenticated:
             self.turn.source.replied(reply.identification)
         if self.ask.kind not in CARRIED and not repaired:
-            self._become(IDLE, None)  # to prove or to leave is not worth insisting
-            return [Refused(self.ask.kind, reply.code, None)]
+            kind = self.ask.kind
+            self._over(now_ms)  # to prove or to leave is not worth insisting
+            return [Refused(kind, reply.code, None)]
         if repaired:
             again_ms = self._not_before(self.ask, now_ms)
         else:
@@ -386,11 +415,11 @@ class Registration:
         flags = mip.FLAG_T if self.through_agent else mip.FLAG_T | mip.FLAG_D
         if ask.kind not in ENDING:  # B without D: they come in one more tunnel, to the home address (3.6.1.2)
             flags |= terms.flags & mip.FLAG_B | self.encapsulation.flags()
+        ends = self._given if ask.kind == RETURN else (terms.home_address, terms.home_agent)
         self.request = request = mip.RegistrationRequest(
             flags | (mip.FLAG_S if ask.simultaneous else 0),
             0 if ask.kind in ENDING else min(terms.lifetime_s, self.lifetime_most_s),
-            terms.home_address,
-            terms.home_agent,
+            *ends,
             ask.care_of,
             self._identification,
             extensions,

@@ -101,6 +101,10 @@ class Moves:
             return self._give_up("no binding by it", now_ms)
         return []
 
+    def something_is_left(self):
+        """The home agent granted a binding that is of no use: the next one that carries replaces it."""
+        self._untidy = True
+
     def has_the_only_binding(self, uplink, now_ms):
         """The home agent granted a request without S by it: the other bindings are gone."""
         carrying, planned = self.carrying, self._move is not None and self._move.uplink is uplink

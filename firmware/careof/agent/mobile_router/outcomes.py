@@ -3,7 +3,7 @@
 from ...limits import REDIRECT_TRIES
 from ...proto import liveness, registration
 from ...proto.kinds import NAMES
-from ...proto.registration import LEAVE, PROVE
+from ...proto.registration import LEAVE, PROVE, RETURN
 from ...wire import ipv4, mip_codes
 from ..events import REFUSED, Changed, Log
 from ..reasons import why_code
@@ -11,12 +11,16 @@ from .identity import REDIRECTED
 from .learning import turn_back
 
 LIFETIME_OVER = "lifetime over"
+NOT_HONOURED = "not honoured by the foreign agent"
 
 
 def _granted(role, uplink, result, now_ms):
     uplink.replied_ms = now_ms
     if result.kind == LEAVE:
         return role.said_goodbye(now_ms)
+    if result.kind == RETURN:
+        text = "%s: what the foreign agent does not honour was given back" % uplink.name
+        return [Log("notice", "registration", text)] + role.moves.lost(uplink, NOT_HONOURED)
     uplink.answered(now_ms)
     uplink.refusal = None
     if result.round_trip_ms is not None:
@@ -56,6 +60,9 @@ def _how(uplink, renewed, result):
 
 
 def _refused(role, uplink, result, now_ms):
+    if result.kind == RETURN:
+        text = "%s: to give it back was refused: %s" % (uplink.name, why_code(result.code))
+        return [Log("notice", "registration", text)]
     uplink.refusal, uplink.replied_ms = (result.code, mip_codes.describe_code(result.code)), now_ms
     told = _note(role, uplink, result.code, now_ms)
     if result.kind == LEAVE:
@@ -84,6 +91,8 @@ def _unanswered(role, uplink, result, now_ms):
     if result.kind == LEAVE:
         return role.said_goodbye(now_ms) if result.gave_up else []
     actions = [Log("debug", "registration", "%s: %d without an answer" % (uplink.name, result.tries))]
+    if result.kind == RETURN:
+        return actions
     uplink.unheard = False
     if result.gave_up:
         uplink.failed(now_ms)

@@ -264,12 +264,26 @@ class Visiting:
                 )
             return self._denied(uplink, agent, received, code, now_ms)
         if error is not None and _is_agents_own(error.status):
-            # RFC 4636 4: the home agent agreed, the foreign agent does not honour it.
-            return self._denied(uplink, agent, received, error.status, now_ms)
+            return self._not_honoured(uplink, agent, received, error.status, now_ms)
         agent.refused = False
         return self._role.requests.reply_came(uplink, received, datagram, now_ms)
 
-    def _denied(self, uplink, agent, received, code, now_ms):
+    def _not_honoured(self, uplink, agent, received, status, now_ms):
+        """RFC 4636 4: the home agent agreed, if that is genuine; the foreign agent does not honour it."""
+        reply, proof = received.message, received.authentication
+        granted = mip_codes.accepts(reply.code) and reply.lifetime_s
+        if not granted or proof.spi != uplink.association.turn.spi:
+            return self._denied(uplink, agent, received, status, now_ms)
+
+        def then(genuine, now_ms):
+            if uplink.agent is not agent or not uplink.registration.awaits(reply.identification):
+                return []
+            return self._denied(uplink, agent, received, status, now_ms, genuine)
+
+        key = uplink.association.section.name
+        return self._role.questions.verify(key, received.protected, proof.authenticator, then, now_ms)
+
+    def _denied(self, uplink, agent, received, code, now_ms, granted=False):
         """words_for_user: whoever refuses may say something that is for them (RFC 4917)."""
         reply = received.message
         words_for_user = message_in(received.unprotected) or message_in(reply.extensions)
@@ -287,8 +301,10 @@ class Visiting:
                 uplink.refusal = (code, words)  # of the agent that was left
                 refusals = self._role.refusals
                 refusals.note(now_ms, name, uplink.name, agent.address, code, 0, 0, words_for_user)
+                if granted:
+                    self._role.moves.something_is_left()
                 return actions + more + [REFUSED]
-        return actions + self._role.requests.tell(uplink, registration.Denied(refused), now_ms)
+        return actions + self._role.requests.tell(uplink, registration.Denied(refused, granted), now_ms)
 
     def unanswered(self, uplink, tries, now_ms):
         """So many requests by it were not answered: another agent may be better."""
