@@ -8,6 +8,7 @@ from careof.crypt.soft import SoftProvider
 from careof.limits import PENDING_MAX, REFUSALS_PER_S, UPLINK_RETRY_MS
 from careof.wire import mip, mip_extensions, tunneld
 from office import AGENT, HOME, LAN, Node, agent_options
+from values import of
 from world import Chance
 
 UNIX_MS = 1790000000000
@@ -93,7 +94,7 @@ def test_the_ground_is_held_at_the_start():
     assert agent.held["tun",] == tunneld.SetTun(bytes(4), 1400)
     assert agent.held["uplink", 1] == tunneld.SetUplink(1, "", AGENT, 434)
     assert {key[1:] for key in agent.held if key[0] == "deliver"} == {(HOME, 32), LAN}
-    assert events.Settled() in agent.others
+    assert settled(agent)
 
 
 def test_an_address_that_is_not_there_yet_is_tried_again_and_told_once():
@@ -344,7 +345,7 @@ def starting_again():
 
 
 def settled(agent):
-    return any([isinstance(action, events.Settled) for action in agent.others])
+    return bool(of(events.Settled, agent.others))
 
 
 @few_at_a_time
