@@ -238,8 +238,15 @@ def revocable(inform=True):
 
 
 def revocation(
-    foreign, identifier=5001, flags=mip.REVOKED_BY_HOME_AGENT, home=HOME, care_of=CARE_OF, key="agents"
+    foreign,
+    identifier=5001,
+    flags=mip.REVOKED_BY_HOME_AGENT,
+    home=HOME,
+    care_of=CARE_OF,
+    key="agents",
+    says=None,
 ):
-    message = mip.Revocation(flags, home, AGENT, care_of, identifier, [])
+    words = [] if says is None else [ext.MessageString(ext.MESSAGE_FROM_HOME_AGENT, says)]
+    message = mip.Revocation(flags, home, AGENT, care_of, identifier, words)
     data = mip.pack_to_sign(message, AGENTS_SPI, 32, ext.FOREIGN_HOME)
     return data + foreign.keys.authenticate(key, data)

@@ -65,6 +65,14 @@ def test_forged_replayed_and_reflected_revocations_do_nothing():
         assert foreign.visitors() == []
 
 
+def test_what_a_revocation_says_is_logged():
+    for says, end in ((None, "home agent"), (b"quota\x1b[2J", 'home agent; it says "quota?[2J"')):
+        foreign = revocable()
+        foreign.from_agent(revocation(foreign, says=says), 1000)
+        [text] = [a.text for a in foreign.others if isinstance(a, events.Log) and "gone" in a.text]
+        assert text == "10.77.0.2 gone: revoked by its " + end
+
+
 def test_a_grant_that_is_not_honoured_is_revoked_at_once():
     """RFC 4636 6. The control shares no association: then nothing may be said to the home agent."""
     support = ext.RevocationSupport(False, 5000)

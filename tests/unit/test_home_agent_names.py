@@ -330,6 +330,9 @@ def test_words_for_who_is_accepted_and_who_is_refused():
     assert said(home.ask(0)) == [(1, "Willkommen, Zürich")]
     assert said(home.ask(0, agent=ELSEWHERE)) == [(1, "Call 4711")]
     assert said(home.ask(0, lifetime_s=0)) == []
+    home.ask(0, extensions=[ext.RevocationSupport(False, 1)])
+    home.tell(events.Command("revoke", ["router0@example.net"]), 1000)
+    assert type(home.sent[-1][2]) is mip.Revocation and said(home.sent[-1][2]) == [(1, "Call 4711")]
     assert said(Home().ask(0)) == []
     own = Home(nodes=0, more=(Node("n0", None, (), KEYS, nai=nai(0), message="pay"),), changes={})
     assert said(own.ask(0)) == [(1, "pay")] and said(own.ask(0, agent=ELSEWHERE)) == [(1, "pay")]

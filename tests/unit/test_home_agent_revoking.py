@@ -81,6 +81,15 @@ def test_an_acknowledgment_is_signed_and_has_i_only_where_the_revocation_has():
         assert home.keys.verify("agents", received.agent_protected, proof.authenticator)
 
 
+def test_what_a_foreign_agent_says_with_a_revocation_is_logged():
+    words = ext.MessageString(ext.MESSAGE_FROM_FOREIGN_AGENT, b"closed at night")
+    home = bound()
+    home.datagram(home.signed(mip.Revocation(0, HOME, AGENT, CARE_OF, 5001, [words])), now_ms=1000)
+    logs = [a.text for a in home.others if isinstance(a, events.Log) and a.tag == "revocation"]
+    [text] = logs
+    assert text == '10.77.0.2: a binding was revoked by foreign agent 203.0.113.2; it says "closed at night"'
+
+
 def test_a_node_of_its_own_is_told_with_i():
     """3.3: the bit is irrelevant there, but should be set."""
     home = Home()

@@ -5,6 +5,7 @@ from careof.wire import mip, tunneld
 from careof.wire import mip_extensions as ext
 from office import AGENT, HOME, WAN, router_options
 from test_mobile_router import ROUTE, Router
+from values import of
 
 THEIRS = 1000  # the home agent's timestamp in its reply
 SUPPORT = ext.RevocationSupport(False, THEIRS)
@@ -30,6 +31,10 @@ def revoke(router, identifier=THEIRS + 1, now_ms=1000, source=AGENT, spi=256, **
     return router.tell(events.Datagram(100, source, 434, WAN, 64, data), now_ms)
 
 
+def texts(router):
+    return [log.text for log in of(events.Log, router.order)]
+
+
 def acknowledgments(router):
     return [m.message for _, m in router.sent if isinstance(m.message, mip.RevocationAcknowledgment)]
 
@@ -52,6 +57,21 @@ def test_a_revocation_ends_the_binding_and_is_acknowledged():
     # The home agent is asked again: whether it wants us is for it to say.
     router.tell(events.Late(), 2100)
     assert isinstance(router.sent[-1][1].message, mip.RegistrationRequest)
+
+
+def test_what_it_says_to_the_user_is_shown():
+    """RFC 4917. Only what is genuine, and from a home agent; without words the revocation is the same."""
+    words = ext.MessageString(ext.MESSAGE_FROM_HOME_AGENT, "Gesperrt: 4711\n".encode())
+    router = revoke(bound(), extensions=[words])
+    assert router.role.snapshot(1000)["messages"] == {"home agent": "Gesperrt: 4711?"}
+    assert router.role.rows("registrations", None, 1000)[0][0]["message"] == "Gesperrt: 4711?"
+    assert 'wan: revoked by the home agent; it says "Gesperrt: 4711?"' in texts(router)
+    for other in (
+        revoke(bound(), extensions=[words], genuine=False),
+        revoke(bound(), extensions=[ext.MessageString(ext.MESSAGE_FROM_FOREIGN_AGENT, b"boo")]),
+    ):
+        assert other.role.snapshot(1000)["messages"] is None
+        assert not [text for text in texts(other) if "it says" in text]
 
 
 def test_a_repetition_is_acknowledged_and_nothing_else():

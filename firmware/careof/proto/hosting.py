@@ -64,11 +64,17 @@ def words(octets):
 
 
 def said(extensions, origin):
-    """What a reply says to the user, by that origin; or None."""
+    """What a message says to the user, by that origin; or None."""
     for extension in mip_extensions.find_all(extensions, mip_extensions.MessageString):
         if extension.origin == origin:
             return words(extension.text)
     return None
+
+
+def quoted(extensions, origin):
+    """The same for the end of a log line, or nothing."""
+    text = said(extensions, origin)
+    return "" if text is None else '; it says "%s"' % text
 
 
 def shown(host):

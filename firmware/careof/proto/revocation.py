@@ -67,7 +67,7 @@ class Revoked:
 
 
 class _Open:
-    __slots__ = ("binding", "due_ms", "flags", "identifiers", "owner", "peer", "port", "tries")
+    __slots__ = ("binding", "due_ms", "extensions", "flags", "identifiers", "owner", "peer", "port", "tries")
 
     def acknowledged_by(self, acknowledgment, peer):
         same_node = self.binding.home_address == acknowledgment.home_address
@@ -82,12 +82,13 @@ class Revoking:
         self._stamps = stamps
         self._open = []
 
-    def begin(self, binding, inform, peer, port, owner, now_ms):
+    def begin(self, binding, inform, peer, port, owner, now_ms, extensions=()):
         """Tell the other end; False if too many are being told already."""
         if len(self._open) >= REVOCATIONS_MAX:
             return False
         row = _Open()
         row.binding, row.peer, row.port, row.owner = binding, peer, port, owner
+        row.extensions = list(extensions)
         row.flags = self._flags | (mip.REVOCATION_INFORM if inform else 0)
         row.due_ms, row.tries, row.identifiers = now_ms, 0, []
         self._open.append(row)
@@ -116,7 +117,8 @@ class Revoking:
             row.tries += 1
             row.identifiers.append(self._stamps.next(unix_ms))
             home_address, home_agent, foreign, _ = row.binding
-            message = mip.Revocation(row.flags, home_address, home_agent, foreign, row.identifiers[-1], [])
+            ends = (home_address, home_agent, foreign)
+            message = mip.Revocation(row.flags, *ends, row.identifiers[-1], row.extensions)
             send.append((message, row.peer, row.port, row.owner))
         return send
 

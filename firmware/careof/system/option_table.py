@@ -298,7 +298,13 @@ HomeAgent = _section(
     _option("dns_suffix", DOMAIN, None, None, "told to nodes that ask: the domain of short names"),
     _option("configuration_url", URL, None, None, "told to nodes that ask: where more is to be had"),
     _option("message_accepted", SENTENCE, None, None, "said to the user of a node that registers (RFC 4917)"),
-    _option("message_refused", SENTENCE, None, None, "said to the user of a node that is refused"),
+    _option(
+        "message_refused",
+        SENTENCE,
+        None,
+        None,
+        "said to the user of a node that is refused, or whose bindings are revoked",
+    ),
     _option(
         "nodes_file",
         PATH,

@@ -7,8 +7,10 @@ agent decides by the I bit if that was agreed on; else it is told.
 
 from ...crypt import ALGORITHMS
 from ...limits import MIP_PORT
+from ...proto.hosting import quoted
 from ...proto.revocation import Binding, Revoked, Revoking, acknowledge, after
 from ...wire import ipv4, mip, mip_extensions
+from ...wire.mip_extensions import MESSAGE_FROM_HOME_AGENT
 from ..events import REFUSED, Answer, Contents, Count, Log, Send
 from ..reasons import why
 
@@ -75,7 +77,8 @@ class Revocations:
             return self._refused("revocation_stale", revocation, event, now_ms)
         inform = bool(revocation.flags & mip.REVOCATION_INFORM) or not visitor.revocable.inform
         self._revoked.add(revocation, now_ms)
-        actions = agent.forget(visitor, "revoked by its home agent", now_ms)
+        reason = "revoked by its home agent" + quoted(revocation.extensions, MESSAGE_FROM_HOME_AGENT)
+        actions = agent.forget(visitor, reason, now_ms)
         if inform:
             actions += visitor.advertiser.revoked(visitor.link_address, visitor.home_address)
         return [Count("revocation_taken")] + actions + self._acknowledge(revocation, event, inform, now_ms)

@@ -7,10 +7,12 @@ node be told: not if it moved, it knows.
 """
 
 from ...crypt import ALGORITHMS
+from ...proto.hosting import quoted
 from ...proto.revocation import Binding, Revoked, Revoking, acknowledge, after
 from ...wire import ipv4, mip, mip_extensions
 from ..events import REFUSED, Answer, Contents, Count, Log, Send
 from ..reasons import why
+from .words import with_revocation
 
 FALSE = "revocation_false_authenticator"
 
@@ -41,8 +43,9 @@ class Revocations:
         ended = Binding(node.home_address, self._agent.agent.address, binding.care_of, binding.expires_ms)
         owner = (revocable.peer, node.associations.get(binding.spi))
         # To the node itself the bit says nothing, and is set (3.3).
+        words = with_revocation(self._agent.agent, node) if inform else []
         inform = revocable.peer is None or (inform and revocable.inform)
-        self._revoking.begin(ended, inform, revocable.address, revocable.port, owner, now_ms)
+        self._revoking.begin(ended, inform, revocable.address, revocable.port, owner, now_ms, words)
         return self.due(now_ms)
 
     def registered(self, node, care_of):
@@ -157,7 +160,11 @@ class Revocations:
         if found.revocable.peer is not peer or not after(revocation.identifier, found.revocable.timestamp):
             return self._refused("revocation_stale", revocation, event, now_ms)
         self._revoked.add(revocation, now_ms)
-        actions = [Count("revocation_taken")] + agent.drop_binding(node, found, now_ms)
+        source = ipv4.address_text(event.source)
+        text = "%s: a binding was revoked by foreign agent %s" % (node.text, source)
+        text += quoted(revocation.extensions, mip_extensions.MESSAGE_FROM_FOREIGN_AGENT)
+        actions = [Count("revocation_taken"), Log("notice", "revocation", text)]
+        actions += agent.drop_binding(node, found, now_ms)
         return actions + self._acknowledge(revocation, event, peer, now_ms)
 
     def _acknowledge(self, revocation, event, peer, now_ms):

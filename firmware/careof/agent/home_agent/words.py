@@ -1,7 +1,7 @@
 """What a home agent's reply says beside the binding: host configuration, words for people, another agent.
 
     host configuration   of the home network, if the request asks for it and is granted (RFC 4332)
-    a message            for whoever uses the node, with a grant and with a refusal (RFC 4917)
+    a message            for whoever uses the node, with a grant, a refusal and a revocation (RFC 4917)
     redirection          a request that leaves the choice of the home agent to us is sent to another one, if
                          the options say so (RFC 4433 4.2, 5.3)
 
@@ -34,10 +34,18 @@ def beside(agent, node, request, code):
         if other is not None:
             found.append(mip_extensions.DynamicHomeAgent(mip_extensions.HA_REDIRECTED, other))
     text = node.message or (agent.message_accepted if accepted else agent.message_refused)
-    if text is not None and request.lifetime_s:
-        origin = mip_extensions.MESSAGE_FROM_HOME_AGENT
-        found.append(mip_extensions.MessageString(origin, text.encode()))
-    return found
+    return found + (_message(text) if request.lifetime_s else [])
+
+
+def with_revocation(agent, node):
+    """Extensions for what tells that an administrator ended a binding of the node."""
+    return _message(node.message or agent.message_refused)
+
+
+def _message(text):
+    if text is None:
+        return []
+    return [mip_extensions.MessageString(mip_extensions.MESSAGE_FROM_HOME_AGENT, text.encode())]
 
 
 def _host_configuration(agent, request):

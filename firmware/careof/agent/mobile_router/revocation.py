@@ -8,11 +8,14 @@ acknowledged again. What follows is what follows any lost binding: the home agen
 if that is what its administrator wants.
 """
 
+from ...proto.hosting import quoted, said
 from ...proto.registration import Superseded
 from ...proto.revocation import Revoked, acknowledge, after
 from ...wire import mip, mip_extensions
+from ...wire.mip_extensions import MESSAGE_FROM_HOME_AGENT
 from ..events import REFUSED, Contents, Count, Log, Send
 from ..reasons import why
+from .learning import says
 
 REVOKED = "revoked by the home agent"
 
@@ -51,9 +54,11 @@ class Revocations:
             return self._refused("revocation_stale", uplink, revocation, event, now_ms)
         self._revoked.add(revocation, now_ms)
         actions = self._acknowledge(uplink, revocation, event, now_ms)
-        text = "%s: %s" % (uplink.name, REVOKED)
+        words = said(revocation.extensions, MESSAGE_FROM_HOME_AGENT)
+        text = "%s: %s" % (uplink.name, REVOKED) + quoted(revocation.extensions, MESSAGE_FROM_HOME_AGENT)
         actions += [Count("revocation_taken"), Log("warning", "registration", text)]
-        return actions + self._over(uplink, now_ms)
+        actions += says(self._role, "home agent", words)
+        return actions + self._over(uplink, words, now_ms)
 
     def _refused(self, name, uplink, revocation, event, now_ms, spi=0):
         """Without a word, but noted."""
@@ -71,9 +76,9 @@ class Revocations:
         named = (revocation.home_address, revocation.home_domain, revocation.foreign_domain)
         return named == (router.home_address, router.home_agent, uplink.asks()[1])
 
-    def _over(self, uplink, now_ms):
+    def _over(self, uplink, words, now_ms):
         actions = self._role.requests.tell(uplink, Superseded(), now_ms)
-        uplink.refusal = (None, REVOKED)
+        uplink.refusal, uplink.message = (None, REVOKED), words
         return actions + self._role.moves.lost(uplink, REVOKED)
 
     def _acknowledge(self, uplink, revocation, event, now_ms):
