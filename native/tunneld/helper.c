@@ -104,6 +104,27 @@ static int set_neighbour(struct helper_state *state, const struct helper_request
                         : kernel_neighbour(state->netlink, false, route.ifindex, request->address, request->mac);
 }
 
+static int set_rule(struct helper_state *state, const struct helper_request *request, enum kernel_rule_kind kind)
+{
+    const struct kernel_rule rule = {
+        .kind = kind, .source = request->address, .length = request->length, .device = request->device};
+    return kernel_rule(state->netlink, request->add, &rule);
+}
+
+/* Where what is admitted goes on comes first and goes last: a rule that leads nowhere is passed over. */
+static int set_ingress(struct helper_state *state, const struct helper_request *request)
+{
+    enum kernel_rule_kind first = request->add ? KERNEL_RULE_GOES_ON : KERNEL_RULE_DROPS;
+    enum kernel_rule_kind last = request->add ? KERNEL_RULE_DROPS : KERNEL_RULE_GOES_ON;
+    struct helper_request whole = *request;
+    whole.address = 0;
+    whole.length = 0;
+    if (!request->device[0])
+        return EINVAL;
+    int error = set_rule(state, &whole, first);
+    return error ? error : set_rule(state, &whole, last);
+}
+
 static void set_kernel_row(struct helper_state *state, const struct helper_request *request,
                            struct helper_answer *answer)
 {
@@ -115,6 +136,8 @@ static void set_kernel_row(struct helper_state *state, const struct helper_reque
         [HELPER_PROXY] = "proxy",
         [HELPER_ON_LINK] = "on link",
         [HELPER_QUIET] = "quiet",
+        [HELPER_INGRESS] = "ingress",
+        [HELPER_ADMIT] = "admit",
     };
     struct kernel_route route = {
         .prefix = request->address,
@@ -131,7 +154,11 @@ static void set_kernel_row(struct helper_state *state, const struct helper_reque
         if (request->add)
             error = kernel_route(state->netlink, &all);
         if (!error)
-            error = kernel_rule(state->netlink, request->add, request->address, request->length, request->device);
+            error = set_rule(state, request, KERNEL_RULE_CAPTURES);
+    } else if (request->verb == HELPER_INGRESS) {
+        error = set_ingress(state, request);
+    } else if (request->verb == HELPER_ADMIT) {
+        error = set_rule(state, request, KERNEL_RULE_ADMITS);
     } else if (request->verb == HELPER_NEIGHBOUR) {
         error = set_neighbour(state, request);
     } else if (request->verb == HELPER_PROXY) {
@@ -242,6 +269,8 @@ static int obey(struct helper_state *state, const struct helper_request *request
     case HELPER_PROXY:
     case HELPER_ON_LINK:
     case HELPER_QUIET:
+    case HELPER_INGRESS:
+    case HELPER_ADMIT:
         set_kernel_row(state, request, answer);
         return -1;
     default:

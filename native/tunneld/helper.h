@@ -29,6 +29,8 @@ enum helper_verb {
     HELPER_PROXY,        /* device, address: ARP is answered for it there */
     HELPER_ON_LINK,      /* address, length, device: a route to the device in the main table */
     HELPER_QUIET,        /* device: ARP there is of its own addresses alone */
+    HELPER_INGRESS,      /* device: what comes in there and is neither captured nor admitted goes nowhere */
+    HELPER_ADMIT,        /* address, length, device (or none): this captured source is let past that */
     HELPER_VERBS,
 };
 

@@ -133,19 +133,28 @@ int kernel_route(int netlink, const struct kernel_route *route)
     return done(netlink, &request);
 }
 
-int kernel_rule(int netlink, bool add, uint32_t source, uint8_t length, const char *device)
+int kernel_rule(int netlink, bool add, const struct kernel_rule *rule)
 {
+    static const uint8_t actions[] = {
+        [KERNEL_RULE_CAPTURES] = FR_ACT_TO_TBL,
+        [KERNEL_RULE_ADMITS] = FR_ACT_GOTO,
+        [KERNEL_RULE_DROPS] = FR_ACT_BLACKHOLE,
+        [KERNEL_RULE_GOES_ON] = FR_ACT_NOP,
+    };
     struct fib_rule_hdr fixed = {
-        .family = AF_INET, .src_len = length, .table = RT_TABLE_UNSPEC, .action = FR_ACT_TO_TBL};
+        .family = AF_INET, .src_len = rule->length, .table = RT_TABLE_UNSPEC, .action = actions[rule->kind]};
     uint8_t protocol = RULE_PROTOCOL;
     struct request request;
     begin(&request, add ? RTM_NEWRULE : RTM_DELRULE, add ? NLM_F_CREATE | NLM_F_EXCL : 0, &fixed, sizeof fixed);
-    if (length)
-        attribute_u32(&request, FRA_SRC, htonl(source));
-    if (device[0])
-        attribute(&request, FRA_IIFNAME, device, strlen(device) + 1);
-    attribute_u32(&request, FRA_TABLE, RULE_TABLE);
-    attribute_u32(&request, FRA_PRIORITY, RULE_PRIORITY);
+    if (rule->length)
+        attribute_u32(&request, FRA_SRC, htonl(rule->source));
+    if (rule->device[0])
+        attribute(&request, FRA_IIFNAME, rule->device, strlen(rule->device) + 1);
+    if (rule->kind == KERNEL_RULE_CAPTURES)
+        attribute_u32(&request, FRA_TABLE, RULE_TABLE);
+    if (rule->kind == KERNEL_RULE_ADMITS)
+        attribute_u32(&request, FRA_GOTO, RULE_PRIORITY + KERNEL_RULE_GOES_ON);
+    attribute_u32(&request, FRA_PRIORITY, RULE_PRIORITY + (uint32_t)rule->kind);
     attribute(&request, FRA_PROTOCOL, &protocol, sizeof protocol);
     int error = done(netlink, &request);
     return add && error == EEXIST ? 0 : error;

@@ -17,11 +17,26 @@ struct kernel_route {
     bool add, replace;
 };
 
+/* Rules in the order in which they are asked:
+ *
+ *     captures   a source is routed by RULE_TABLE; what that throws goes on here
+ *     admits     a captured source goes on behind the next one
+ *     drops      whatever else came in by a device goes nowhere
+ *     goes on    where what was admitted goes on */
+enum kernel_rule_kind { KERNEL_RULE_CAPTURES, KERNEL_RULE_ADMITS, KERNEL_RULE_DROPS, KERNEL_RULE_GOES_ON };
+
+struct kernel_rule {
+    enum kernel_rule_kind kind;
+    uint32_t source; /* host order */
+    uint8_t length;
+    const char *device; /* "": any */
+};
+
 int kernel_open(void);
 int kernel_link(int netlink, uint32_t ifindex, uint16_t mtu); /* and up */
 int kernel_address(int netlink, bool add, uint32_t ifindex, uint32_t address);
 int kernel_route(int netlink, const struct kernel_route *route);
-int kernel_rule(int netlink, bool add, uint32_t source, uint8_t length, const char *device); /* "": any device */
+int kernel_rule(int netlink, bool add, const struct kernel_rule *rule);
 
 /* A permanent neighbour; a proxy: ARP is answered for an address that is routed elsewhere. To remove one that is
  * not there is no error. */

@@ -11,6 +11,36 @@ static uint64_t kernel_key(uint32_t verb, uint32_t device, uint32_t prefix, uint
     return (uint64_t)verb << 56 | (uint64_t)device << 40 | prefix_key(prefix, length);
 }
 
+/* -- Captured sources where foreign ones are dropped ---------------------------------------------- */
+
+/* What a captured source sends to where is spared comes back from its table to the rules: there it is let past those
+ * that drop. Only while there are any, as each rule is asked for each packet. */
+static struct outcome admit(struct tunneld *tunneld, const struct helper_request *capture, bool add)
+{
+    struct helper_request request = *capture;
+    struct helper_answer answer;
+    request.verb = HELPER_ADMIT;
+    request.add = add;
+    return outcome_of_helper(tunneld, &request, &answer, NULL);
+}
+
+static struct outcome admit_all(struct tunneld *tunneld, bool add)
+{
+    struct map *rows = &tunneld->state.kernel_rows;
+    struct outcome outcome = outcome_of(0);
+    for (uint32_t at = 0; at < map_slots(rows) && !outcome.error; at++) {
+        const struct kernel_row *row = map_at(rows, at);
+        if (!row || row->verb != HELPER_CAPTURE)
+            continue;
+        struct helper_request capture = {.length = row->length, .address = row->prefix};
+        memcpy(capture.device, tunneld->state.devices[row->device], sizeof capture.device);
+        outcome = admit(tunneld, &capture, add);
+    }
+    return outcome;
+}
+
+/* -- Rows ------------------------------------------------------------------------------------------- */
+
 /* request: verb, address, length, device and mac. */
 static struct outcome set_row(struct tunneld *tunneld, struct helper_request *request)
 {
@@ -37,9 +67,20 @@ static struct outcome set_row(struct tunneld *tunneld, struct helper_request *re
         row = fresh;
     }
     row->replay = tunneld->state.replay;
-    struct outcome outcome = outcome_of_helper(tunneld, request, &answer, NULL);
+    uint32_t *ingress_count = &tunneld->state.ingress_count;
+    struct outcome outcome = outcome_of(0);
+    if (request->verb == HELPER_INGRESS && *ingress_count == 0)
+        outcome = admit_all(tunneld, true);
+    if (!outcome.error)
+        outcome = outcome_of_helper(tunneld, request, &answer, NULL);
+    if (!outcome.error && request->verb == HELPER_CAPTURE && *ingress_count)
+        outcome = admit(tunneld, request, true);
     if (outcome.error && fresh)
         free(map_remove(rows, key));
+    else if (fresh && request->verb == HELPER_INGRESS)
+        ++*ingress_count;
+    if (request->verb == HELPER_INGRESS && *ingress_count == 0)
+        admit_all(tunneld, false);
     return outcome;
 }
 
@@ -54,7 +95,13 @@ static struct outcome drop_row(struct tunneld *tunneld, struct helper_request *r
     if (!row)
         return outcome_of(ENOENT);
     free(row);
-    return outcome_of_helper(tunneld, request, &answer, NULL);
+    uint32_t *ingress_count = &tunneld->state.ingress_count;
+    struct outcome outcome = outcome_of_helper(tunneld, request, &answer, NULL);
+    if (request->verb == HELPER_CAPTURE && *ingress_count)
+        admit(tunneld, request, false);
+    if (request->verb == HELPER_INGRESS && --*ingress_count == 0)
+        admit_all(tunneld, false);
+    return outcome;
 }
 
 static struct helper_request about(uint32_t verb, uint32_t address, uint8_t length, const char *device)
@@ -142,6 +189,13 @@ struct outcome kernel_rows_apply(struct tunneld *tunneld, const struct message *
         break;
     case MESSAGE_DROP_QUIET:
         request = about(HELPER_QUIET, 0, 32, message->as.drop_quiet.device);
+        set = false;
+        break;
+    case MESSAGE_SET_INGRESS:
+        request = about(HELPER_INGRESS, 0, 32, message->as.set_ingress.device);
+        break;
+    case MESSAGE_DROP_INGRESS:
+        request = about(HELPER_INGRESS, 0, 32, message->as.drop_ingress.device);
         set = false;
         break;
     default:

@@ -127,7 +127,7 @@ struct route {
     struct hold_queue hold;
 };
 
-/* deliver, capture, spare, neighbour, proxy: what the helper holds in the kernel. */
+/* deliver, capture, spare, neighbour, proxy, on link, quiet, ingress: what the helper holds in the kernel. */
 struct kernel_row {
     uint32_t verb, prefix, replay;
     uint8_t length;
@@ -164,6 +164,7 @@ struct state {
     uint32_t probe_count;
     struct listener listeners[LISTENERS_MAX];
     uint32_t listener_count;
+    uint32_t ingress_count; /* devices whose foreign sources are dropped: of the kernel rows */
     uint32_t replay;
     uint64_t uplink_slots; /* bit n: taken */
     uint32_t shared_count; /* rows that more than one tunnel has */

@@ -125,3 +125,89 @@ def test_nobody_on_the_lan_sends_with_an_address_of_the_router(links):
     assert bytes(IP(outside.recv(2048))[UDP].payload) == b"10.9.0.7"
     with pytest.raises(TimeoutError):
         outside.recv(2048)
+
+
+STRANGER, NEAR = "198.18.0.5", "192.0.2.2"  # who is not of the mobile network; who is on the uplink's own
+
+
+def rules(links):
+    """The rules that are ours, in their order."""
+    return [line for line in links.router.ip("rule", "show").splitlines() if line.startswith("434")]
+
+
+@pytest.fixture
+def guarded(links):
+    """A mobile network, 10.9.0.0/24, that is tunnelled but for what is near; heard(): where it comes out."""
+    links.router.ip("route", "add", "default", "via", NEAR)
+    links.outside.ip("address", "add", "203.0.113.9/32", "dev", "lo")
+    links.client.set(
+        wire.SetUplink(1, "up0", ip("192.0.2.1"), 434),
+        wire.SetTunnel(1, wire.KIND_IPIP, 1, ip(PEER), 0, 0, 0),
+        wire.SetPath(1, 1400, 0, (1,)),
+        wire.SetRoute(bytes(4), 0, ip("10.9.0.0"), 24, wire.GATE_OPEN, wire.FOREVER_S, (1,)),
+        wire.SetCapture(ip("10.9.0.0"), 24, ""),
+        wire.SetSpare(ip("192.0.2.0"), 24),
+    )
+    native, tunnelled = raw_of(links.outside, socket.IPPROTO_UDP), raw_of(links.outside, socket.IPPROTO_IPIP)
+    native.settimeout(0.5)
+    tunnelled.settimeout(0.5)
+
+    def heard(source, destination="203.0.113.9"):
+        """How what that source sends by the LAN leaves: "natively", "tunnelled" or None: not at all."""
+        links.put(IP(src=source, dst=destination) / UDP(sport=1, dport=2) / Raw(source.encode()))
+        for way, taken in (("tunnelled", tunnelled), ("natively", native)):
+            try:
+                while True:
+                    packet = IP(taken.recv(2048))
+                    if bytes(packet[UDP].payload) == source.encode():
+                        return way
+            except TimeoutError:
+                pass
+        return None
+
+    links.heard = heard
+    yield links
+    native.close()
+    tunnelled.close()
+
+
+def test_what_comes_from_no_mobile_network_goes_nowhere(guarded):
+    """RFC 5177 10. The control is the same without: the kernel routes it by the uplink as it is."""
+    before = rules(guarded)
+    assert guarded.heard(STRANGER) == "natively"
+    guarded.client.set(wire.SetIngress("lan0"))
+    assert guarded.heard(STRANGER) is None and guarded.heard(STRANGER, NEAR) is None
+    assert guarded.heard("10.9.0.7") == "tunnelled"
+    assert guarded.heard("10.9.0.7", NEAR) == "natively"  # spared: as it was meant
+    own = guarded.router.inside(lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+    own.bind(("10.9.0.1", 2))
+    own.settimeout(2)
+    assert guarded.heard(STRANGER, "10.9.0.1") is None and own.recv(100) == STRANGER.encode()
+    own.close()
+    guarded.client.set(wire.SetCapture(ip(STRANGER), 32, "lan0"))  # a visitor there, from now on
+    assert guarded.heard(STRANGER, NEAR) == "natively" and guarded.heard(STRANGER) is None
+    assert guarded.client.counters()["out_no_route"] == 1  # it is captured, and no tunnel is for it
+    guarded.client.set(wire.DropCapture(ip(STRANGER), 32, "lan0"))
+    assert guarded.heard(STRANGER, NEAR) is None
+    guarded.client.set(wire.SetIngress("lan0"), wire.SetIngress("other0"), wire.DropIngress("other0"))
+    assert guarded.heard("10.9.0.7", NEAR) == "natively" and guarded.heard(STRANGER) is None
+    guarded.client.set(wire.DropIngress("lan0"))
+    assert guarded.heard(STRANGER) == "natively" and rules(guarded) == before
+
+
+def test_what_is_not_said_again_in_a_replay_or_by_a_new_life_is_undone(guarded):
+    guarded.client.set(wire.SetIngress("lan0"))
+    assert len(rules(guarded)) == 4
+    guarded.client.replay(wire.SetTun(ip("10.77.0.2"), 1500), wire.SetCapture(ip("10.9.0.0"), 24, ""))
+    assert len(rules(guarded)) == 1
+    guarded.client.set(wire.SetIngress("lan0"))
+    guarded.tunneld.stop()
+    assert rules(guarded) == []
+
+
+def test_a_device_without_a_name_is_refused(guarded):
+    with pytest.raises(ValueError, match="Invalid"):
+        guarded.client.set(wire.SetIngress(""))
+    with pytest.raises(ValueError, match="No such"):
+        guarded.client.set(wire.DropIngress("lan0"))
+    assert len(rules(guarded)) == 1

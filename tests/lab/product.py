@@ -32,6 +32,7 @@ config mobile_router 'branch'
 	option home_agent '{{home_agent}}'
 	option lifetime_s '{LIFETIME_S}'
 	list mobile_network '{MOBILE_NETWORK}'
+	list lan_device 'lan0'
 """
 UPLINK = """
 config uplink '{name}'

@@ -22,7 +22,7 @@ from world import Nat, Wire, World
 Router = namedtuple(
     "Router",
     "name home_address nai home_agent home_prefix_length contact lifetime_s encapsulation packet_size"
-    " simultaneous broadcast mobile_network network_mode host_configuration agent_association"
+    " simultaneous broadcast mobile_network lan_device network_mode host_configuration agent_association"
     " aaa_association revocation own_traffic uplink association",
 )
 UplinkSection = namedtuple(
@@ -87,6 +87,7 @@ def router_options(shared=None, names=NAMES, algorithm="hmac-md5", replay="times
         "simultaneous": True,
         "broadcast": False,
         "mobile_network": (LAN,),
+        "lan_device": (),
         "agent_association": None,
         "aaa_association": None,
         "revocation": True,

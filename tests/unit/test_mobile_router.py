@@ -99,6 +99,15 @@ def test_the_ground_is_held_at_the_start_and_the_gate_holds():
     assert router.sent == []
 
 
+def test_a_device_of_the_lan_lets_nothing_in_that_is_not_of_its_networks():
+    """RFC 5177 10. The control: one that is not named does."""
+    assert Router().keys_of("ingress") == []
+    router = Router(router_options(lan_device=("br-lan",)))
+    assert router.held["ingress", "br-lan"] == tunneld.SetIngress("br-lan")
+    router.tell(events.Reconfigured(router_options(lan_device=("lan1",))))
+    assert router.keys_of("ingress") == [("ingress", "lan1")]
+
+
 def test_only_local_ranges_of_an_uplinks_network_are_spared():
     router = Router()
     router.link("wwan0", bytes((192, 168, 8, 2)))

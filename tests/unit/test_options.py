@@ -196,6 +196,17 @@ def test_what_is_not_configured_must_be_there_to_be_learnt():
     ]
 
 
+def test_a_device_of_the_lan_is_no_uplinks():
+    line = "\tlist lan_device '%s'\n" + ENDS
+    [(router, _, _)] = options.routers(read(BRANCH.replace(ENDS, line % "br-lan")))
+    assert router.lan_device == ("br-lan",)
+    for device, whose in (("eth1", "of uplink 'wan'"), ("careof0", "the tunnels'")):
+        assert changed(ENDS, line % device, BRANCH) == [
+            "careof:2: list 'lan_device' '%s': it is %s: expected the device of a mobile network"
+            % (device, whose)
+        ]
+
+
 def test_a_node_is_known_by_its_address_or_its_name():
     [(agent, [node], _, _, _)] = options.agents(read(POOLED))
     assert (node.home_address, node.nai) == (None, "branch@example.net")

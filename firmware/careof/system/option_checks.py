@@ -54,6 +54,18 @@ def _check_routers(reading):
                 line, "option 'encapsulation' 'ipip': expected auto or udp: the contact is not the home agent"
             )
         _check_networks(reading, "mobile_router", [router])
+        _check_lan_devices(reading, router)
+
+
+def _check_lan_devices(reading, router):
+    """What comes in by an uplink is from anywhere."""
+    owners = {uplink.device: "of uplink '%s'" % uplink.name for uplink in reading.records("uplink")}
+    owners[TUN] = "the tunnels'"
+    for device in router.lan_device:
+        if device in owners:
+            line = reading.entry_line("mobile_router", router, "lan_device", device)
+            text = "list 'lan_device' '%s': it is %s: expected the device of a mobile network"
+            reading.mistake(line, text % (device, owners[device]))
 
 
 def _check_identity(reading, router):

@@ -122,6 +122,15 @@ MobileRouter = _section(
     ),
     _option("mobile_network", PREFIX, (), None, "a prefix behind the router", NETWORKS_MAX),
     _option(
+        "lan_device",
+        DEVICE,
+        (),
+        None,
+        "a device that the mobile network is on: what comes in there from another source goes nowhere (RFC "
+        "5177 10), but to the router itself. Default: none, it is routed as any other",
+        LINKS_MAX,
+    ),
+    _option(
         "agent_association",
         NAME,
         None,

@@ -165,7 +165,8 @@ DropInner = _row(26, "DropInner", TO_TUNNELD, _INNER)
 # and link-layer address, whatever prefix it is of; no ARP asks for it. Proxy: ARP requests on this device
 # for this address, which is behind another one, are answered (RFC 5944 4.6). OnLink: the prefix is that of
 # this device's link (a mobile node is at home). Quiet: on this device ARP is answered, and asked, for its own
-# addresses alone: not for a home address, which is the TUN's (4.6 again).
+# addresses alone: not for a home address, which is the TUN's (4.6 again). Ingress: what comes in by this
+# device from a source that is not captured goes nowhere (RFC 5177 10), but for this machine's own addresses.
 SetDeliver = _row(27, "SetDeliver", TO_TUNNELD, (("destination", "ip"), ("length", "u8")))
 DropDeliver = _row(28, "DropDeliver", TO_TUNNELD, (("destination", "ip"), ("length", "u8")))
 _CAPTURE = (("source", "ip"), ("length", "u8"), ("device", "device"))
@@ -203,6 +204,8 @@ DropQuiet = _row(45, "DropQuiet", TO_TUNNELD, (("device", "device"),))
 # knows for whom it is; 0.0.0.0: nothing is, the care-of address is the node's own.
 SetListener = _row(46, "SetListener", TO_TUNNELD, (("home_address", "ip"), ("length", "u8"), ("outer", "ip")))
 DropListener = _row(47, "DropListener", TO_TUNNELD, (("home_address", "ip"),))
+SetIngress = _row(55, "SetIngress", TO_TUNNELD, (("device", "device"),))
+DropIngress = _row(56, "DropIngress", TO_TUNNELD, (("device", "device"),))
 #
 # Signalling and probes.
 SendSignal = _row(
@@ -283,6 +286,7 @@ _DROPS = {
     SetProxy: DropProxy,
     SetOnLink: DropOnLink,
     SetQuiet: DropQuiet,
+    SetIngress: DropIngress,
 }
 
 

@@ -10,6 +10,10 @@ What is spared from capture stays local: the networks behind the router, and the
 (a modem's own pages), the latter only from ranges that never are anybody else's on the Internet. A
 network that calls itself 8.8.8.0/24 gets nothing (TunnelCrack, CVE-2023-36672). The contact is not spared:
 careof's own sockets are bound to an uplink and its address, and nobody else need reach it outside.
+
+What comes in by a LAN's device from a source that is not captured goes nowhere, if the options name the
+device (RFC 5177 10): neither by a tunnel of ours nor, as it is, by an uplink. Visitors of a foreign agent
+there are captured, each by its home address.
 """
 
 from ...limits import (
@@ -32,6 +36,8 @@ LOCAL_RANGES = (
     (b"\xa9\xfe\x00\x00", 16),
 )
 TO_MANY = ((b"\xff" * 4, 32), (b"\xe0\0\0\0", 4))  # where broadcasts and multicasts of home go to
+
+GROUND = ("tun", "probe", "spare", "capture", "ingress", "on_link", "deliver")  # kinds of rows
 
 # Numbers of the tunnels between home address and home agent, at a foreign agent, beside that of their uplink.
 NESTED_OUT, NESTED_BACK = 1 << 20, 1 << 21
@@ -76,12 +82,14 @@ class RouterPaths:
             holds.append(Hold(("spare",) + prefix, tunneld.SetSpare(prefix[0], prefix[1])))
         for prefix in self._own_prefixes() + router.closed_networks:
             holds.append(hold_capture(prefix))
+        for device in router.lan_device:
+            holds.append(Hold(("ingress", device), tunneld.SetIngress(device)))
         for row in on_links:
             holds.append(Hold(("on_link",) + row, tunneld.SetOnLink(*row)))
         if router.own_traffic:  # two halves: more than any default route, which stays as it is
             for half in (bytes(4), b"\x80\x00\x00\x00"):
                 holds.append(Hold(("deliver", half), tunneld.SetDeliver(half, 1)))
-        return self._replace(("tun", "probe", "spare", "capture", "on_link", "deliver"), holds)
+        return self._replace(GROUND, holds)
 
     def _home_links(self, uplinks):
         """[(prefix, length, device)] where we are at home, as the home agent agreed: neighbours are there."""
