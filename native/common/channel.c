@@ -265,6 +265,29 @@ bool channel_begin(struct channel *channel, const struct channel_rules *rules, s
     return channel->message && channel->received && channel->queue;
 }
 
+/* Removes what a life that was killed left there. Not what somebody lives behind: that a stream is of the wrong type
+ * for its socket says so (EPROTOTYPE) and is no connection, which would take the place of its client. Nor what is no
+ * socket at all. False with errno: EADDRINUSE, EEXIST, or what else there is against it. */
+static bool make_room(const struct sockaddr_un *address)
+{
+    struct stat found;
+    if (lstat(address->sun_path, &found))
+        return errno == ENOENT;
+    if (!S_ISSOCK(found.st_mode)) {
+        errno = EEXIST;
+        return false;
+    }
+    int probe = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (probe < 0)
+        return false;
+    int error = connect(probe, (const struct sockaddr *)address, sizeof *address) ? errno : 0;
+    close(probe);
+    if (error == ECONNREFUSED)
+        return unlink(address->sun_path) == 0;
+    errno = error == EPROTOTYPE || error == EAGAIN || !error ? EADDRINUSE : error;
+    return false;
+}
+
 bool channel_listen(struct channel *channel, const char *path, uid_t client_owner)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -273,11 +296,12 @@ bool channel_listen(struct channel *channel, const char *path, uid_t client_owne
         return false;
     }
     strcpy(address.sun_path, path);
+    if (!make_room(&address))
+        return false;
     channel->client_owner = client_owner;
     int listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (listener < 0)
         return false;
-    unlink(path); /* of a life that was killed; a lock of the process says that nobody lives there */
     mode_t mask = umask(0177);
     int bound = bind(listener, (struct sockaddr *)&address, sizeof address);
     umask(mask);

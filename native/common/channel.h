@@ -53,7 +53,8 @@ struct channel {
 bool channel_begin(struct channel *channel, const struct channel_rules *rules, struct loop *loop, void *owner,
                    const uint64_t *now_us);
 
-/* Listens at `path`, which only `client_owner` may use, in the place of whoever was there. False with errno set. */
+/* Listens at `path`, which only `client_owner` may use, in the place of whoever died there. False with errno set:
+ * EADDRINUSE if somebody lives there, EEXIST if it is no socket. */
 bool channel_listen(struct channel *channel, const char *path, uid_t client_owner);
 
 /* This connection in the place of the one before. Closes it and is false if that cannot be. */

@@ -17,9 +17,10 @@ enum exit_status {
     EXIT_USE = 2,       /* wrong use: no try will help */
     EXIT_SOCKET = 3,    /* the socket to careofd cannot be made */
     EXIT_PRIVILEGE = 4, /* not allowed to give up rights, or the library of cryptography does not work */
-    EXIT_STATE = 5,     /* the state file is not ours or cannot be read, or another keyd has its folder */
+    EXIT_STATE = 5,     /* the state file is not ours or cannot be read */
     EXIT_KEYS = 6,      /* the file of keys is wrong */
     EXIT_MEMORY = 7,
+    EXIT_ANOTHER = 8,   /* another careof-keyd has the folder of the state file, or the socket */
 };
 
 /* Where sending all values to careofd is. */

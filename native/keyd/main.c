@@ -119,6 +119,13 @@ static void allow_locking(void)
     setrlimit(RLIMIT_MEMLOCK, &limit);
 }
 
+static int listen_failed(const char *path)
+{
+    if (errno == EADDRINUSE)
+        return begin_failed(EXIT_ANOTHER, path, "another process listens there");
+    return begin_failed(EXIT_SOCKET, path, errno == EEXIST ? "it is there, and no socket" : strerror(errno));
+}
+
 /* What only root can do, and what must be before rights are given up. Returns an exit status. */
 static int begin_as_root(struct keyd *keyd, const struct options *options)
 {
@@ -128,11 +135,13 @@ static int begin_as_root(struct keyd *keyd, const struct options *options)
         allow_locking();
     }
     const char *path;
-    if (!worker_open(&keyd->worker, options->state, options->keys, &path))
-        return begin_failed(path == options->keys ? EXIT_KEYS : EXIT_STATE, path,
-                            errno == EWOULDBLOCK ? "another careof-keyd has its folder" : strerror(errno));
+    if (!worker_open(&keyd->worker, options->state, options->keys, &path)) {
+        if (errno == EWOULDBLOCK)
+            return begin_failed(EXIT_ANOTHER, path, "another careof-keyd has its folder");
+        return begin_failed(path == options->keys ? EXIT_KEYS : EXIT_STATE, path, strerror(errno));
+    }
     if (!channel_listen(&keyd->channel, options->socket, options->owner.uid))
-        return begin_failed(EXIT_SOCKET, options->socket, strerror(errno));
+        return listen_failed(options->socket);
     if (geteuid() == 0 && !sandbox_become(&options->user, &what))
         return begin_failed(EXIT_PRIVILEGE, what, strerror(errno));
     if (!sandbox_harden(&what))

@@ -35,6 +35,13 @@ static void failed(struct helper_answer *answer, int error, const char *doing)
     snprintf(answer->text, sizeof answer->text, "%s: %s", doing, strerror(error));
 }
 
+static void is_another(struct helper_answer *answer)
+{
+    answer->error = EBUSY;
+    answer->another = true;
+    snprintf(answer->text, sizeof answer->text, "another careof-tunneld is in this network namespace");
+}
+
 static bool device_name_is_sound(const char *device)
 {
     size_t size = strnlen(device, IFNAMSIZ);
@@ -302,12 +309,13 @@ static bool reply(int socket, const struct helper_answer *answer, int descriptor
     return sent == (ssize_t)sizeof *answer;
 }
 
-/* One helper for each TUN name in a network namespace (abstract names belong to it). The helper of a life
- * that was just killed may still be removing what it made: wait for it, or it would take ours. */
-static bool wait_for_the_last_one(const char *tun_name)
+/* One helper in a network namespace (abstract names belong to it), whatever the name of its TUN: the rules and the
+ * table of all would be the same ones. The helper of a life that was just killed may still be removing what it made:
+ * wait for it, or it would take ours. */
+static bool wait_for_the_last_one(void)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    int size = snprintf(address.sun_path + 1, sizeof address.sun_path - 1, "careof-tunneld/%s", tun_name);
+    int size = snprintf(address.sun_path + 1, sizeof address.sun_path - 1, "careof-tunneld");
     int lock = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     struct timespec pause = {.tv_nsec = 5000000};
     for (int tries = 0; lock >= 0 && tries < HELPER_ANSWER_S * 100; tries++) {
@@ -340,7 +348,7 @@ _Noreturn void helper_main(int socket, const char *tun_name)
         log_line(LOG_ERROR, "helper: cannot %s: %s", what, strerror(errno));
         _exit(1);
     }
-    bool alone = wait_for_the_last_one(tun_name);
+    bool alone = wait_for_the_last_one();
     if (alone)
         kernel_sweep(state.netlink);
     for (;;) {
@@ -356,7 +364,7 @@ _Noreturn void helper_main(int socket, const char *tun_name)
         if (alone)
             descriptor = obey(&state, &request, &answer);
         else
-            failed(&answer, EBUSY, "another careof-tunneld holds this TUN");
+            is_another(&answer);
         if (!reply(socket, &answer, descriptor))
             break;
     }

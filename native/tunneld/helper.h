@@ -52,6 +52,7 @@ struct helper_answer {
     uint32_t offloads;      /* OPEN_TUN: WIRE_OFFLOAD_... */
     uint8_t mac[6];         /* OPEN_LINK: the device's own */
     bool unchanged;         /* OPEN_*: the socket that is held is still the right one; none is sent */
+    bool another;           /* a helper of somebody else is here: this one does nothing */
     char text[96];          /* for a log line */
 };
 

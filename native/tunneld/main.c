@@ -96,6 +96,8 @@ static int open_tun(struct tunneld *tunneld, uint32_t *ifindex)
         const char *hint = answer.error == ENOENT || answer.error == ENODEV ? " (is the kernel's tun module there?)"
                            : answer.error == EPERM                          ? " (root is needed)"
                                                                             : "";
+        if (answer.error == EBUSY && answer.another)
+            return begin_failed(EXIT_ANOTHER, "not started", answer.text);
         log_line(LOG_ERROR, "no TUN: %s%s", answer.text, hint);
         return answer.error == EPERM || answer.error == EACCES ? EXIT_PRIVILEGE : EXIT_TUN;
     }
@@ -136,6 +138,13 @@ static int give_up_rights(const struct options *options)
     return 0;
 }
 
+static int listen_failed(const char *path)
+{
+    if (errno == EADDRINUSE)
+        return begin_failed(EXIT_ANOTHER, path, "another process listens there");
+    return begin_failed(EXIT_SOCKET, path, errno == EEXIST ? "it is there, and no socket" : strerror(errno));
+}
+
 /* Returns an exit status. */
 static int begin(struct tunneld *tunneld, const struct options *options)
 {
@@ -163,7 +172,7 @@ static int begin(struct tunneld *tunneld, const struct options *options)
     if (!control_begin(tunneld))
         return begin_failed(EXIT_MEMORY, "no memory", strerror(errno));
     if (!channel_listen(&tunneld->control, options->socket, options->owner.uid))
-        return begin_failed(EXIT_SOCKET, options->socket, strerror(errno));
+        return listen_failed(options->socket);
     return give_up_rights(options);
 }
 

@@ -21,9 +21,10 @@ enum exit_status {
     EXIT_USE = 2,       /* wrong use: no try will help */
     EXIT_SOCKET = 3,    /* the socket to careofd cannot be made */
     EXIT_PRIVILEGE = 4, /* not root, or not allowed to give up rights */
-    EXIT_TUN = 5,       /* no TUN: not in this kernel, or taken */
+    EXIT_TUN = 5,       /* no TUN: not in this kernel, or another program's */
     EXIT_HELPER = 6,    /* the helper died */
     EXIT_MEMORY = 7,
+    EXIT_ANOTHER = 8,   /* another careof-tunneld is in this network namespace, or has the socket */
 };
 
 struct tunneld {

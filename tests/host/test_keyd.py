@@ -123,9 +123,22 @@ def test_what_is_no_state_file_is_left_alone(keyd):
 def test_a_folder_has_one_keyd(keyd):
     keyd.client()
     second = Keyd(state=keyd.state).start()
-    ended(second, 5, "another careof-keyd has its folder")
+    ended(second, 8, "another careof-keyd has its folder")
     assert keyd.client().counters()
     second.remove()
+
+
+def test_a_socket_has_one_keyd(keyd, tmp_path):
+    client = keyd.client()
+    command = [BINARY, "--socket", keyd.path, "--state", tmp_path / "folder/state"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=20)
+    assert done.returncode == 8 and f"{keyd.path}: another process listens there" in done.stderr
+    assert client.counters() and "takes its place" not in keyd.log()
+    command[2] = tmp_path / "config"  # a mistake that must not cost the file
+    command[2].write_text("config globals\n")
+    done = subprocess.run(command, capture_output=True, text=True, timeout=20)
+    assert done.returncode == 3 and "config: it is there, and no socket" in done.stderr
+    assert command[2].read_text() == "config globals\n"
 
 
 def test_a_folder_that_is_not_there(tmp_path):

@@ -241,17 +241,45 @@ def test_wrong_use_and_missing_rights_have_an_exit_status_and_a_line(tunneld, na
     copy = shutil.copy(BINARY, tunneld.folder / "careof-tunneld")  # the checkout may be root's alone
     done = start("--socket", tmp_path / "x", binary=copy, user=NOBODY)
     assert done.returncode == 4 and "root" in done.stderr
-    inside = ("ip", "netns", "exec", namespaces[0].name, str(BINARY))
-    taken = subprocess.run([*inside, "--socket", tmp_path / "x"], capture_output=True, text=True, timeout=20)
-    assert taken.returncode == 5 and "another careof-tunneld" in taken.stderr
-    nowhere = subprocess.run(
-        [*inside, "--socket", tmp_path / "no/x", "--tun", "other0"],
-        capture_output=True,
-        text=True,
-        timeout=20,
-    )
+    nowhere = start_in(namespaces[1], "--socket", tmp_path / "no/x")
     assert nowhere.returncode == 3 and "No such file" in nowhere.stderr
     assert tunneld.client().counters()["client_refused"] == 0  # the control: the first is untouched
+
+
+def start_in(namespace, *arguments):
+    inside = ("ip", "netns", "exec", namespace.name, str(BINARY))
+    return subprocess.run([*inside, *map(str, arguments)], capture_output=True, text=True, timeout=20)
+
+
+def test_a_second_one_takes_nothing_from_the_first(tunneld, namespaces, tmp_path):
+    """Neither its TUN, nor its rules, which another TUN's would be too, nor its socket, nor its client."""
+    client = tunneld.client()
+    client.replay(*STATE)
+    rules = namespaces[0].ip("rule", "show")
+    for where, arguments, told in (
+        (0, ("--socket", tmp_path / "x"), "another careof-tunneld is in this network namespace"),
+        (0, ("--socket", tmp_path / "x", "--tun", "other0"), "another careof-tunneld is in this network"),
+        (0, ("--socket", tunneld.path, "--tun", "other0"), "another careof-tunneld is in this network"),
+        (1, ("--socket", tunneld.path), f"{tunneld.path}: another process listens there"),
+    ):
+        done = start_in(namespaces[where], *arguments)
+        assert done.returncode == 8 and told in done.stderr, done.stderr
+        assert client.counters()["client_refused"] == 0 and namespaces[0].ip("rule", "show") == rules
+    assert "lookup 434" in rules and "takes its place" not in tunneld.log()
+    assert tunneld.client().counters()  # whoever may connect still does
+    # What a life left that was killed is in nobody's way.
+    tunneld.kill()
+    assert tunneld.path.exists()
+    tunneld.start()
+    assert tunneld.client().counters()
+
+
+def test_what_is_no_socket_is_left_alone(namespaces, tmp_path):
+    config = tmp_path / "config"
+    config.write_text("config globals\n")
+    done = start_in(namespaces[1], "--socket", config)
+    assert done.returncode == 3 and f"{config}: it is there, and no socket" in done.stderr
+    assert config.read_text() == "config globals\n"
 
 
 def test_stop_is_quick_and_clean(tunneld):
