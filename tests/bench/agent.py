@@ -13,10 +13,10 @@ import json
 import os
 import statistics
 import subprocess
-import sys
 from pathlib import Path
 
 import agent_process
+from interpreters import CPYTHON, MICROPYTHON, VERSIONS
 from tunnel import machine
 from tunneld_process import cannot_run
 
@@ -32,8 +32,8 @@ CASES = (
 RUNNING = ((1000, "MicroPython", "soft"), (100000, "CPython", "keyd"))
 # 64 bytes of heap a word of the garbage collector's table: room for 10,000 bindings and their configuration.
 INTERPRETERS = {
-    "CPython": [sys.executable],
-    "MicroPython": ["micropython", "-X", "heapsize=256M"],
+    "CPython": [CPYTHON],
+    "MicroPython": [MICROPYTHON, "-X", "heapsize=256M"],
 }
 
 
@@ -97,6 +97,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=3)
     options = parser.parse_args()
+    print(VERSIONS["CPython"])
     rows = in_one_process(options.rounds, options.seconds)
     reason = cannot_run()
     if reason is None:
@@ -104,7 +105,9 @@ def main():
     else:
         print(f"a home agent as it runs: left out, {reason}")
     if options.json:
-        Path(options.json).write_text(json.dumps({"machine": machine(), "rows": rows}, indent=1) + "\n")
+        Path(options.json).write_text(
+            json.dumps({"machine": {**machine(), **VERSIONS}, "rows": rows}, indent=1) + "\n"
+        )
 
 
 if __name__ == "__main__":

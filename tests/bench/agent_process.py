@@ -22,12 +22,14 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parents[1] / "tests/host"), str(HERE.parents[1] / "firmware")]
 
 from careof_office import INTERPRETERS, End  # noqa: E402
+from interpreters import CPYTHON, MICROPYTHON  # noqa: E402
 from namespaces import Namespace, join  # noqa: E402
 
 AGENT, NODE = "192.0.2.1", "192.0.2.2"
 NTP_UNIX_S = 2208988800
 HEAP = "16M"  # of MicroPython: 1,000 nodes, their keys and bindings
-INTERPRETERS["MicroPython"] = [INTERPRETERS["MicroPython"][0], "-X", f"heapsize={HEAP}", "-m"]
+INTERPRETERS["MicroPython"] = [MICROPYTHON, "-X", f"heapsize={HEAP}", "-m"]
+INTERPRETERS["CPython"] = [CPYTHON, "-B", "-m"]
 KEY, SPI = bytes(range(32)), 256
 FLAGS = 0x22  # D, T
 WINDOW = 192  # requests that wait for their replies: what a home agent's questions have room for

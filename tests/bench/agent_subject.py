@@ -63,7 +63,9 @@ class Bench:
             name = "a%d" % number
             associations[name] = Association(name, 256, ALGORITHM, KEY, "timestamps")
             self.keys.add_key(name, ALGORITHM, KEY)
-            sections.append(Node("n%d" % number, self.home(number), None, (), (name,), None, None, None, None))
+            sections.append(
+                Node("n%d" % number, self.home(number), None, (), (name,), None, None, None, None)
+            )
         agent = Agent("bench", ADDRESS, 1800, 1400, nodes, True, 110, None, (), None, None, None, ())
         self.agent = HomeAgent(
             events.AgentOptions(agent, sections, [], associations, {}, None), self.random, 1
