@@ -1,4 +1,4 @@
-"""./dev build: the C processes, as shipped or under sanitizers."""
+"""./dev build: the C processes, as shipped or under sanitizers; and all of careof for routers."""
 
 import os
 import subprocess
@@ -6,6 +6,7 @@ import subprocess
 from invoke import task
 
 from .common import ASAN, BIN, BUILD, FUZZ, ROOT
+from .cross import boards, outputs, targets
 
 # build folder -> meson's options; the shipped binary is build/native/tunneld/careof-tunneld
 KINDS = {
@@ -38,9 +39,65 @@ def compile_kind(kind):
     subprocess.run([BIN / "meson", "compile", "-C", folder], check=True, env=environment)
 
 
-@task(help={"kind": "release, sanitizers or fuzz"})
-def build(_, kind="release"):
-    """Compile the C processes (build/native/...)."""
+def cross_targets(board, target, everything):
+    """[(Target, names of the boards whose budgets count)]. Raises SystemExit with what was expected."""
+    if sum(map(bool, (board, target, everything))) > 1:
+        raise SystemExit("build: --board, --target and --all: expected one of them")
+    try:
+        of_triple = {}
+        for name in boards.names():
+            of_triple.setdefault(boards.load(name)["target"]["triple"], []).append(name)
+        if board:
+            return [(targets.find(boards.load(board)["target"]["triple"]), [board])]
+        wanted = [targets.find(target)] if target else targets.TARGETS.values()
+    except (boards.Fault, targets.UnknownTarget) as e:
+        raise SystemExit(f"build: {e}") from None
+    return [(each, of_triple.get(each.triple, [])) for each in wanted]
+
+
+def report(made, names):
+    """Print sizes, and how they stand to the boards' budgets. Returns whether all are kept."""
+    for part, size in made["parts"].items():
+        print(f"  {part:28} {size['size'] / 1024:8.1f} KB {size['compressed'] / 1024:8.1f} KB compressed")
+    kept = True
+    for name in names:
+        for outcome in outputs.compare(made, boards.load(name)["budget"]):
+            word = "kept" if outcome.size_kb <= outcome.budget_kb else "EXCEEDED"
+            print(f"  {name}: {outcome.name}: {outcome.size_kb} of {outcome.budget_kb} KB: {word}")
+            kept = kept and word == "kept"
+    return kept
+
+
+def cross_build(wanted, sdk):
+    """Build targets one after the other; False if a budget is exceeded."""
+    from .cross import build as cross  # its tools are there only where something is built for routers
+    from .cross import sources, tools
+
+    kept = True
+    for target, names in wanted:
+        print(f"== {target.triple}", flush=True)
+        try:
+            made = cross.target(target, lambda text: print(f"  {text}", flush=True))
+        except (tools.Failed, sources.Unavailable) as e:
+            raise SystemExit(f"build: {target.triple}: {e}") from None
+        kept = report(made, names) and kept
+        print(f"  {outputs.folder(target.triple).relative_to(ROOT)}/ has it", flush=True)
+    return kept
+
+
+@task(
+    help={
+        "kind": "release, sanitizers or fuzz: for this machine",
+        "board": f"for a router: {', '.join(boards.names())}",
+        "target": f"for a processor: {', '.join(targets.TARGETS)}, or OpenWrt's name of one",
+        "all": "for all processors",
+    }
+)
+def build(_, kind="release", board=None, target=None, all=False):
+    """Compile the C processes (build/native/...), or everything for routers (build/targets/...)."""
     if kind not in KINDS:
         raise SystemExit(f"build: kind '{kind}': expected one of {', '.join(KINDS)}")
-    compile_kind(kind)
+    if not (board or target or all):
+        compile_kind(kind)
+    elif not cross_build(cross_targets(board, target, all), None):
+        raise SystemExit("build: a budget of flash is exceeded")

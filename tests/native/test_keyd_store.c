@@ -31,7 +31,19 @@ static bool fails(int *left)
     return true;
 }
 
-#define REAL(result, name, parameters, arguments, error)                                          \
+/* glibc's calls with 64-bit offsets have names of their own; musl has no others. */
+#ifdef __GLIBC__
+#define FTRUNCATE ftruncate64
+#define REAL_PWRITE __real_pwrite64
+#define WRAP_PWRITE __wrap_pwrite64
+#else
+#define FTRUNCATE ftruncate
+#define REAL_PWRITE __real_pwrite
+#define WRAP_PWRITE __wrap_pwrite
+#endif
+
+#define REAL(result, name, parameters, arguments, error) REAL_(result, name, parameters, arguments, error)
+#define REAL_(result, name, parameters, arguments, error)                                         \
     result __real_##name parameters;                                                               \
     result __wrap_##name parameters;                                                               \
     result __wrap_##name parameters                                                                \
@@ -45,18 +57,18 @@ static bool fails(int *left)
 
 REAL(int, fdatasync, (int fd), (fd), EIO)
 REAL(int, fsync, (int fd), (fd), EIO)
-REAL(int, ftruncate64, (int fd, off64_t size), (fd, size), EIO)
+REAL(int, FTRUNCATE, (int fd, off_t size), (fd, size), EIO)
 REAL(int, renameat, (int from, const char *old, int to, const char *new), (from, old, to, new), ENOSPC)
 
-ssize_t __real_pwrite64(int fd, const void *octets, size_t size, off64_t at);
-ssize_t __wrap_pwrite64(int fd, const void *octets, size_t size, off64_t at);
+ssize_t REAL_PWRITE(int fd, const void *octets, size_t size, off_t at);
+ssize_t WRAP_PWRITE(int fd, const void *octets, size_t size, off_t at);
 
 /* A write that fails leaves the half of it there. */
-ssize_t __wrap_pwrite64(int fd, const void *octets, size_t size, off64_t at)
+ssize_t WRAP_PWRITE(int fd, const void *octets, size_t size, off_t at)
 {
     if (!fails(&calls_left))
-        return __real_pwrite64(fd, octets, size > 100 ? size - 7 : size, at); /* and a short one is none */
-    if (__real_pwrite64(fd, octets, size / 2, at) < 0)
+        return REAL_PWRITE(fd, octets, size > 100 ? size - 7 : size, at); /* and a short one is none */
+    if (REAL_PWRITE(fd, octets, size / 2, at) < 0)
         return -1;
     errno = ENOSPC;
     return -1;
