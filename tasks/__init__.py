@@ -7,7 +7,7 @@ from invoke import Collection
 
 namespace = Collection()
 for module in pkgutil.iter_modules(__path__):
-    if module.name == "common":
+    if module.name in ("common", "package_formats"):
         continue
     loaded = importlib.import_module(f"tasks.{module.name}")
     family = Collection.from_module(loaded)

@@ -5,9 +5,21 @@ from invoke import task
 from .common import BIN, BUILD, ROOT, Rows
 
 
+def shell_scripts():
+    """Every script for a shell: those that say so in their first line or to shellcheck."""
+    found = []
+    for folder in ("packaging", "bin", "tests/host/standin"):
+        for path in sorted((ROOT / folder).rglob("*")):
+            first = path.read_bytes().split(b"\n")[0] if path.is_file() else b""
+            if first.startswith((b"#!/bin/sh", b"# shellcheck")):
+                found.append(path)
+    return found
+
+
 def lint_rows(rows):
     rows.step("ruff", BIN / "ruff", "check", "--no-cache", ".")
     rows.step("ruff format", BIN / "ruff", "format", "--check", ".")
+    rows.step("shellcheck", "shellcheck", "--shell=dash", *shell_scripts())
     if (ROOT / "firmware/careof").exists():
         rows.step("mypy", BIN / "mypy", "--no-incremental")
     if (ROOT / "native/meson.build").exists():
@@ -23,7 +35,7 @@ def lint_rows(rows):
 
 @task(help={"json": "write the rows there"})
 def lint(_, json=None):
-    """ruff, mypy and cppcheck."""
+    """ruff, shellcheck, mypy and cppcheck."""
     rows = Rows()
     lint_rows(rows)
     rows.finish(json)

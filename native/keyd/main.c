@@ -42,7 +42,7 @@ static bool read_options(int argc, char **argv, struct options *options)
         {"socket", required_argument, NULL, 's'}, {"state", required_argument, NULL, 't'},
         {"keys", required_argument, NULL, 'k'},   {"user", required_argument, NULL, 'u'},
         {"owner", required_argument, NULL, 'o'},  {"log-level", required_argument, NULL, 'l'},
-        {NULL, 0, NULL, 0},
+        {"version", no_argument, NULL, 'v'}, {NULL, 0, NULL, 0},
     };
     bool fine = true;
     for (int option; (option = getopt_long(argc, argv, "", known, NULL)) != -1;) {
@@ -59,6 +59,8 @@ static bool read_options(int argc, char **argv, struct options *options)
             sound = sandbox_user_named(optarg, &options->owner);
         else if (option == 'l')
             sound = log_level_named(optarg, &options->level);
+        else if (option == 'v')
+            exit(puts("careof-keyd " CAREOF_VERSION) < 0 ? EXIT_USE : 0);
         else
             return false;
         if (!sound)

@@ -37,7 +37,8 @@ static bool read_options(int argc, char **argv, struct options *options)
     static const struct option known[] = {
         {"socket", required_argument, NULL, 's'}, {"user", required_argument, NULL, 'u'},
         {"owner", required_argument, NULL, 'o'},  {"tun", required_argument, NULL, 't'},
-        {"log-level", required_argument, NULL, 'l'}, {NULL, 0, NULL, 0},
+        {"log-level", required_argument, NULL, 'l'}, {"version", no_argument, NULL, 'v'},
+        {NULL, 0, NULL, 0},
     };
     bool fine = true;
     for (int option; (option = getopt_long(argc, argv, "", known, NULL)) != -1;) {
@@ -52,6 +53,8 @@ static bool read_options(int argc, char **argv, struct options *options)
             sound = sandbox_user_named(optarg, &options->owner);
         else if (option == 'l')
             sound = log_level_named(optarg, &options->level);
+        else if (option == 'v')
+            exit(puts("careof-tunneld " CAREOF_VERSION) < 0 ? EXIT_USE : 0);
         else
             return false;
         if (!sound)

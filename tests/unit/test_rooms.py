@@ -13,7 +13,7 @@ ROOMS = {
     "proto": {"proto", "wire", "crypt", "limits"},
     "agent": {"agent", "proto", "wire", "crypt", "limits"},
     "system": {"system", "wire", "limits"},
-    "status": {"status", "limits"},
+    "status": {"status", "limits", "version"},
     "console": {"console", "status", "limits"},
 }
 # What a room may take from outside: nothing of the machine in the pure rooms.

@@ -10,6 +10,7 @@
     move UPLINK           carry by that uplink
     revoke NODE           end a node's bindings, or a visit
     reload | stop
+    --version
 
 Exit status: 0 done; 1 careofd said no; 2 wrong use; 3 careofd is not there.
 """
@@ -17,6 +18,7 @@ Exit status: 0 done; 1 careofd said no; 2 wrong use; 3 careofd is not there.
 import json
 import sys
 
+from ..version import VERSION
 from .connection import RUN, Connection, Refused
 from .tables import LISTS, Listing, cell, show_status, show_value, table
 
@@ -55,6 +57,9 @@ def options_of(argv):
 
 
 def main(argv):
+    if argv == ["--version"]:
+        _print("careof " + VERSION)
+        return 0
     try:
         words, run_path, as_json, follow = options_of(argv)
     except ValueError:

@@ -2,7 +2,7 @@
 
 from ...limits import PAGE_ROWS
 from ...wire import ipv4
-from ..home_agent.view import association_row, link_row, peer_row
+from ..rows import association_row, link_row, peer_row
 from .visitors import name_of, number_of, text_of
 
 

@@ -2,8 +2,8 @@
 
 from ...proto.kinds import NAMES
 from ...wire import ipv4
-from ..home_agent.view import association_row, peer_row
 from ..reasons import explain
+from ..rows import association_row, peer_row
 
 
 class RouterTables:
