@@ -102,6 +102,9 @@ REVOCATIONS_MAX = 256  # not acknowledged at a time
 REVOKED_REMEMBERED = 256  # bindings that others revoked, to acknowledge a repetition
 REVOKED_REMEMBERED_MS = 60000  # longer than all tries of one
 
+# -- The loop -------------------------------------------------------------------------------------
+TURN_WORK_MS = 4  # DESIGN 10.5: 5 ms; whoever reads begins nothing more after so long
+
 # -- keyd ------------------------------------------------------------------------------------------
 KEYD_QUESTIONS_MAX = 1024  # asked and not answered, of all roles
 

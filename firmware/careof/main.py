@@ -235,10 +235,10 @@ class Careofd:
         self._tunneld.send(tunneld.wire.SendFrame(*action))
 
     def _hold(self, role, action):
-        self._tunneld.hold((role.name, action.key), action.message)
+        self._tunneld.hold((role.name,) + action.key, action.message)
 
     def _release(self, role, action):
-        self._tunneld.release((role.name, action.key))
+        self._tunneld.release((role.name,) + action.key)
 
     def _authenticate(self, role, action):
         def answered(authenticator):

@@ -1,6 +1,6 @@
 """What the system room stands on, played by hand: a clock, a loop, and a socket with a script."""
 
-EAGAIN = 11
+EAGAIN, MSG_PEEK = 11, 2
 
 
 class FakeClock:
@@ -18,6 +18,8 @@ class FakeLoop:
         self.clock = clock or FakeClock()
         self.watched = {}
         self.timers = []
+        self.begun = []
+        self.time_left = True
 
     def now_ms(self):
         return self.clock.now_ms()
@@ -27,6 +29,18 @@ class FakeLoop:
 
     def forget(self, sock):
         self.watched.pop(id(sock), None)
+
+    def has_time(self):
+        return self.time_left
+
+    def again(self, go_on):
+        self.begun.append(go_on)
+
+    def go_on(self):
+        """What the next turn begins with."""
+        begun, self.begun = self.begun, []
+        for go_on in begun:
+            go_on()
 
     def add_timer(self, timer):
         self.timers.append(timer)
@@ -64,8 +78,10 @@ class FakeSocket:
             raise item
         return item
 
-    def recv(self, size):
-        return self._next()
+    def recv(self, size, flags=0):
+        if flags & MSG_PEEK and self.incoming and not isinstance(self.incoming[0], Exception):
+            return self.incoming[0][:size]
+        return self._next()[:size]
 
     def recv_into(self, buffer):
         data = self._next()

@@ -89,6 +89,42 @@ def added(name, algorithm="hmac-md5"):
     return wire.AddKey(name, wire.ALGORITHMS[algorithm], KEY)
 
 
+# -- Turns
+
+
+@told
+def test_answers_that_a_turn_has_no_time_for_come_in_the_next_ones(world):
+    """One each time, in their order; what lies in the socket behind them waits there."""
+    world.greet()
+    answers = []
+    for index in range(3):
+        world.client.verify("key", b"%d" % index, KEY, lambda genuine, index=index: answers.append(index))
+    world.loop.time_left = False
+    world.say(wire.Verified(1, 1), wire.Verified(2, 1), wire.Verified(3, 1))
+    assert answers == [0] and world.client.is_behind()
+    world.say(wire.HelloBack(wire.VERSION, 7, 3))
+    assert answers == [0] and len(world.socket.incoming) == 1
+    world.loop.go_on()
+    assert answers == [0, 1]
+    world.loop.go_on()
+    assert answers == [0, 1, 2] and not world.client.is_behind() and not world.loop.begun
+    world.loop.readable(world.socket)
+    assert world.socket.incoming == []
+
+
+@told
+def test_answers_of_a_keyd_that_died_are_none(world):
+    world.greet()
+    answers = []
+    for _ in range(2):
+        world.client.verify("key", b"data", KEY, answers.append)
+    world.loop.time_left = False
+    world.say(wire.Verified(1, 1), wire.Verified(2, 1))
+    world.client.lost("in a test", True)
+    world.loop.go_on()
+    assert answers == [True] and not world.client.is_behind()
+
+
 # -- Keys
 
 

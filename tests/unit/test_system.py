@@ -4,6 +4,7 @@ import json
 import os
 
 import scratch
+from careof.limits import TURN_WORK_MS
 from careof.system import clock, log, loop, resolv, sockets, store
 from fakes import FakeClock
 
@@ -240,6 +241,43 @@ def test_who_is_forgotten_in_a_turn_is_not_called_in_it():
         near.send(b"x")
     one.turn(100)
     assert len(heard) == 1
+
+
+def test_what_a_turn_had_no_time_for_comes_first_in_the_next():
+    one = loop.Loop(clock.Clock())
+    near, far = pair()
+    done = []
+
+    def take():
+        done.append(far.recv(10))
+
+    one.watch(far, take)
+    near.send(b"new")
+    one.again(lambda: done.append("begun before"))
+    one.turn(100)
+    assert done == ["begun before", b"new"]
+    one.again(lambda: done.append("again"))
+    one.turn(loop.WAIT_MAX_MS)  # nothing is there to wake it
+    assert done[2:] == ["again"]
+    near.close()
+    far.close()
+
+
+def test_a_turn_has_time_for_so_much():
+    ticks = FakeClock()
+    one = loop.Loop(ticks)
+    seen = []
+
+    def work():
+        while True:
+            seen.append(ticks.ms)
+            ticks.ms += 1
+            if not one.has_time():
+                break
+
+    one.again(work)
+    one.turn(0)
+    assert len(seen) == TURN_WORK_MS
 
 
 def test_stop_ends_the_run_and_the_loop_measures_its_pauses():

@@ -213,12 +213,16 @@ def test_a_tunneld_that_takes_nothing_is_hung_up_on(world):
 
 
 @told
-def test_one_turn_is_bounded(world):
+def test_one_turn_is_bounded_by_its_time(world):
     world.greet()
-    world.say(*[wire.Answered(number) for number in range(connection.TURN_MAX + 10)])
-    assert len(world.delivered) == connection.TURN_MAX
+    world.loop.time_left = False
+    world.say(*[wire.Answered(number) for number in range(10)])
+    assert len(world.delivered) == 1
     world.loop.readable(world.socket)
-    assert len(world.delivered) == connection.TURN_MAX + 10
+    assert len(world.delivered) == 2
+    world.loop.time_left = True
+    world.loop.readable(world.socket)
+    assert len(world.delivered) == 10
 
 
 def tunnel(number):

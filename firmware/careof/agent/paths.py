@@ -99,7 +99,7 @@ class AgentPaths:
         self._uplink = uplink
         self.own_address = None  # the home agent's
         self._next_number = first_number
-        self._tunnels = {}  # end -> _Tunnel
+        self._tunnels = {}  # _key(end) -> _Tunnel
         self._leaving = []  # heap of (leaves_ms, entry, node, use)
         self._entries = 0
 
@@ -113,7 +113,7 @@ class AgentPaths:
 
     def nested_number_of(self, node):
         """The number of the tunnel to the node's own home address, or None: it has none."""
-        tunnel = None if node.home_address is None else self._tunnels.get(_nested_end(node))
+        tunnel = None if node.home_address is None else self._tunnels.get(_key(_nested_end(node)))
         return None if tunnel is None else tunnel.number
 
     def take_number(self, binding, number):
@@ -124,8 +124,8 @@ class AgentPaths:
         self._take(_nested_end(node), number)
 
     def _take(self, end, number):
-        if end not in self._tunnels:
-            self._tunnels[end] = _Tunnel(number, end)
+        if _key(end) not in self._tunnels:
+            self._tunnels[_key(end)] = _Tunnel(number, end)
         self._next_number = max(self._next_number, number + 1)
 
     def renewed(self, node, now_ms):
@@ -216,9 +216,9 @@ class AgentPaths:
     def _tunnel_to(self, end):
         """The tunnel with that far end. After a restart it may have been another node's that is gone already,
         while the binding that is asked about waits for its turn to be held."""
-        tunnel = self._tunnels.get(end)
+        tunnel = self._tunnels.get(_key(end))
         if tunnel is None:
-            tunnel = self._tunnels[end] = _Tunnel(self._next_number, end)
+            tunnel = self._tunnels[_key(end)] = _Tunnel(self._next_number, end)
             self._next_number += 1
         return tunnel
 
@@ -253,7 +253,7 @@ class AgentPaths:
         if tunnel.users == 0:
             actions.append(Release(("path", tunnel.number)))
             actions.append(Release(("tunnel", tunnel.number)))
-            del self._tunnels[tunnel.end]
+            del self._tunnels[_key(tunnel.end)]
 
     def _inner(self, node, use, actions):
         """Reverse tunnelled packets are the node's own, and only if it asked for that (RFC 3024 4.3.2)."""
@@ -295,6 +295,11 @@ class AgentPaths:
 def _is_by_agent(binding):
     """Is its care-of address a foreign agent's?"""
     return binding.asked is not None and not binding.asked.flags & mip.FLAG_D
+
+
+def _key(end):
+    """A key that spreads: MicroPython hashes the octets of one network's addresses to few values."""
+    return end[0], int.from_bytes(end[1], "big"), end[2]
 
 
 def _nested_end(node):

@@ -11,7 +11,6 @@ from . import sockets
 RETRY_MS = 20  # between attempts to connect at first: a restarted process is found at once
 RETRY_SLOW_MS = 1000  # and after RETRY_QUICK attempts
 RETRY_QUICK = 250
-TURN_MAX = 64  # datagrams read before others have their turn
 
 AWAY, GREETED, UP = "away", "greeted", "up"
 
@@ -22,6 +21,7 @@ class Connection:
     connected()          the first thing to do is to say hello
     packed(item)         the octets of something that was given to send(), at the time when it goes out
     arrived(datagram)    one datagram, as a memoryview that is good until it returns
+    is_behind()          is there more of the last one to do, before another is read?
     lost(why, was_up)
     absent(why)          it has not been there for RETRY_QUICK attempts; said once
     room()               after wants_room(): there is room, and others had their turn
@@ -132,11 +132,9 @@ class Connection:
 
     def _readable(self):
         view = memoryview(self._buffer)
-        for _ in range(TURN_MAX):
-            if self._socket is None:
-                return
+        while self._socket is not None and not self._owner.is_behind():
             try:
-                size = sockets.receive_into(self._socket, self._buffer)
+                size = sockets.receive_datagram_into(self._socket, self._buffer)
             except OSError as e:
                 self.drop(str(e))
                 return
@@ -146,3 +144,5 @@ class Connection:
                 self.drop("closed the connection")
                 return
             self._owner.arrived(view[:size])
+            if not self._loop.has_time():
+                return

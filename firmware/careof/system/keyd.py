@@ -5,8 +5,8 @@
     a value       is kept here until it is on keyd's disk (Saved), and saved again by the next keyd; of a name
                   one value is under way at a time, and what is saved meanwhile goes out after it
 
-Questions of one turn of the loop leave together (a datagram has many), and nothing here waits: not for keyd,
-and not for a disk.
+Questions of one turn of the loop leave together (a datagram has many), and so do their answers: what a turn
+has no time for is done in the next. Nothing here waits: not for keyd, and not for a disk.
 """
 
 import json
@@ -39,6 +39,7 @@ class KeydClient:
         self._connection = Connection(loop, path, self, QUEUE_MAX, BUFFER_SIZE)
         self._number = 0
         self._batch, self._batch_size = [], 0
+        self._arrived, self._taken = (), 0  # the messages of a datagram, and how many of them are done
         self._keys = {}  # name -> (algorithm, secret)
         self._questions = {}  # token -> (at_ms, then, how to pack it, name of the key, the rest of it)
         self._names = {}  # of keys -> their octets in a question
@@ -273,6 +274,7 @@ class KeydClient:
     def _forget_connection(self):
         """What was said to one keyd and came from it is nothing to the next."""
         self._batch, self._batch_size = [], 0
+        self._arrived, self._taken = (), 0
         self._under_way, self._gone, self._newer = [], set(), set()
         self._values, self._unreadable, self._parts = {}, [], []
 
@@ -319,16 +321,37 @@ class KeydClient:
 
     def arrived(self, datagram):
         try:
-            messages = wire.messages(datagram)
+            self._arrived, self._taken = wire.parts(bytes(datagram)), 0
         except Malformed:
             self._count("keyd_malformed")
             return
-        for message, _ in messages:
-            take = TAKE.get(type(message))
-            if take is None:
-                self._count("keyd_unexpected")
-            else:
-                take(self, message)
+        self._take_on()
+
+    def is_behind(self):
+        return self._taken < len(self._arrived)
+
+    def _take_on(self):
+        """Do what keyd said, as long as this turn has time."""
+        while self._taken < len(self._arrived):
+            octets = self._arrived[self._taken]
+            self._taken += 1  # before it is done: the connection may be lost by that
+            try:
+                self._take(wire.unpack_part(octets)[0])
+            except Malformed:
+                self._count("keyd_malformed")
+            if not self._loop.has_time():
+                break
+        if self._taken < len(self._arrived):
+            self._loop.again(self._take_on)
+        else:
+            self._arrived, self._taken = (), 0
+
+    def _take(self, message):
+        take = TAKE.get(type(message))
+        if take is None:
+            self._count("keyd_unexpected")
+        else:
+            take(self, message)
 
     def _done(self, message):
         """A refusal; or the file of keys was read."""

@@ -1,11 +1,14 @@
 """The event loop: sockets that can be read or written, one fold over all deadlines, and nothing else.
 
 One input is drained with everything that it causes before the next is looked at. A socket has one turn
-a round, so that none starves another; whoever reads it bounds the work of its turn.
+a round, so that none starves another; whoever reads it goes on while the turn has time, and takes one
+datagram in any case. What nobody had time for waits in the kernel; what was taken from there and not done,
+comes first in the next turn: what was begun is finished before more is begun.
 """
 
 import select
 
+from ..limits import TURN_WORK_MS
 from .sockets import MICROPYTHON
 
 READ, WRITE = 1, 4  # POLLIN, POLLOUT: the same on Linux everywhere
@@ -20,6 +23,8 @@ class Loop:
         self._poll = select.poll()
         self._watched = {}  # what poll() names a socket by -> (socket, on_readable, on_writable)
         self._timers = []  # objects with deadline() -> ms or None, and late(now_ms)
+        self._again = []  # what the next turn begins with
+        self._ends_ms = 0  # when this turn has worked for long enough
         self._running = False
         self.longest_pause_ms = 0  # the longest time from waking to waiting again
 
@@ -36,6 +41,14 @@ class Loop:
         """Stop watching; harmless if it was not watched."""
         if self._watched.pop(_name(sock), None):
             self._poll.unregister(sock)
+
+    def has_time(self):
+        """May there be more work in this turn?"""
+        return self.now_ms() < self._ends_ms
+
+    def again(self, go_on):
+        """Call go_on() at the beginning of the next turn, before anything else."""
+        self._again.append(go_on)
 
     def add_timer(self, timer):
         self._timers.append(timer)
@@ -54,8 +67,12 @@ class Loop:
 
     def turn(self, wait_max_ms=WAIT_MAX_MS):
         """Wait for the next event or deadline, and handle all that is due."""
-        ready = self._poll.poll(self._wait_ms(wait_max_ms))
+        again, self._again = self._again, []
+        ready = self._poll.poll(0 if again else self._wait_ms(wait_max_ms))
         woke_ms = self.now_ms()
+        self._ends_ms = woke_ms + TURN_WORK_MS
+        for go_on in again:
+            go_on()
         for name, events in ready:
             watched = self._watched.get(name if isinstance(name, int) else _name(name))
             if watched is None:

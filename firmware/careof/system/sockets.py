@@ -2,7 +2,8 @@
 
 MicroPython's unix port takes raw sockaddr octets, has no recv_into(), and has no names for what is rarer than
 TCP and UDP. Its readinto() is no recv_into(): it goes on until the buffer is full or nothing is left, and so
-glues datagrams together.
+glues datagrams together. Its recv() takes as much memory as might come, which its collector counts: thousands
+of octets for each short datagram had it collect ten times as often, so one is looked at first.
 """
 
 import errno
@@ -16,6 +17,8 @@ AF_UNIX, AF_NETLINK = 1, 16
 SOCK_STREAM, SOCK_RAW, SOCK_SEQPACKET = socket.SOCK_STREAM, 3, 5
 EAGAIN, ENOBUFS = errno.EAGAIN, errno.ENOBUFS
 WOULD_BLOCK = None  # what receive_into() answers when there is nothing
+_MSG_PEEK = 2
+_SHORT_SIZE = 512  # octets: most datagrams are shorter
 
 
 def _unix_address(path):
@@ -70,6 +73,21 @@ if MICROPYTHON:
         buffer[: len(data)] = data
         return len(data)
 
+    def receive_datagram_into(sock, buffer):
+        """The same, of one datagram."""
+        try:
+            data = sock.recv(_SHORT_SIZE, _MSG_PEEK)
+            if len(data) < _SHORT_SIZE:
+                sock.recv(1)  # takes all of it away
+            else:
+                data = sock.recv(len(buffer))
+        except OSError as e:
+            if e.errno == EAGAIN:
+                return WOULD_BLOCK
+            raise
+        buffer[: len(data)] = data
+        return len(data)
+
 else:
 
     def receive_into(sock, buffer):
@@ -78,3 +96,5 @@ else:
             return sock.recv_into(buffer)
         except BlockingIOError:
             return WOULD_BLOCK
+
+    receive_datagram_into = receive_into

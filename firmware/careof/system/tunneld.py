@@ -13,12 +13,27 @@ queue; if that overflows, the replay after the next connection repairs everythin
 from ..wire import tunneld as wire
 from ..wire.reader import Malformed, printable
 from .connection import GREETED, UP, Connection
+from .sockets import MICROPYTHON
 
 QUEUE_MAX = 2048  # datagrams that wait for room; what is held is not among them, but for its changes
 BATCH_SIZE = 4096  # octets of a datagram of several messages; a longer one goes alone
 REPLAY_TURN = 128  # messages of a replay, before others have their turn
 REMEMBERED = 256  # messages whose failure can still be told from their number
 BUFFER_SIZE = 8192  # tunneld hands up no signal longer than 4096 octets
+
+
+if MICROPYTHON:
+
+    def _spread(key):
+        """MicroPython hashes the octets of one network's addresses to few values; their numbers spread."""
+        if not isinstance(key, tuple):
+            return key
+        return tuple([int.from_bytes(part, "big") if isinstance(part, bytes) else part for part in key])
+
+else:
+
+    def _spread(key):
+        return key
 
 
 class TunneldClient:
@@ -51,13 +66,14 @@ class TunneldClient:
 
     def hold(self, key, message):
         """tunneld should hold this from now on, also after either was restarted."""
+        key = _spread(key)
         if self._held.get(key) == message and not isinstance(message, wire.SetRoute):
             return  # a route is said again to renew its validity
         self._held[key] = message
         self._send(message)
 
     def release(self, key):
-        message = self._held.pop(key, None)
+        message = self._held.pop(_spread(key), None)
         drop = wire.drop_of(message) if message is not None else None
         if drop is not None:
             self._send(drop)
@@ -173,6 +189,9 @@ class TunneldClient:
                 self._send(message)
         if self.state == UP:
             self._connection.wants_room()
+
+    def is_behind(self):
+        return False  # a datagram has one message
 
     def arrived(self, datagram):
         try:

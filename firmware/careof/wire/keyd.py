@@ -108,11 +108,18 @@ Counters = _row(65, "Counters", FROM_KEYD, (("values", "octets"),))  # u64 each,
 
 def messages(datagram):
     """[(message, number)] of one datagram. Raises Malformed: then none of it is taken."""
-    found = []
-    for message in split(datagram, "keyd message"):
-        answer = _ANSWERS.get(message[1]) if message[0] == 0 and len(message) >= _ANSWER_SIZE else None
-        found.append(answer(message) if answer else _table.unpack(message))
-    return found
+    return [unpack_part(part) for part in parts(datagram)]
+
+
+def parts(datagram):
+    """The octets of each of its messages. Raises Malformed."""
+    return split(datagram, "keyd message")
+
+
+def unpack_part(part):
+    """(message, number) of one of these. Raises Malformed."""
+    answer = _ANSWERS.get(part[1]) if part[0] == 0 and len(part) >= _ANSWER_SIZE else None
+    return answer(part) if answer else _table.unpack(part)
 
 
 # -- What is said ten thousand times a second, in one step each; to the octet the same as by the table
