@@ -67,6 +67,7 @@ READ_MISTAKES_MAX = 20  # of one file that are told; then it is not read on
 CHALLENGE_SIZE = 8  # octets of a challenge; RFC 4721 2: at least 4
 CHALLENGED_MAX = 1024  # mobile nodes of one link whose use of challenges is remembered
 PENDING_REPLY_MS = 7000  # RFC 5944 3.7.1: a request without a reply for so long is refused with 78
+ERROR_DOUBTED_MS = 1000  # an ICMP error that quotes too little is believed if no reply comes in this time
 DENIAL_GAP_MS = 1000  # RFC 5944 3.7.2, RFC 3024 4.2.1: refusals to one mobile node
 DENIED_MAX = 256  # mobile nodes whose last refusal is remembered; more are refused without a word
 ADVERTISEMENTS_PER_S = 20  # answers to solicitations of one link: a flood makes no more of them

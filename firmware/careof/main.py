@@ -445,6 +445,7 @@ FROM_TUNNELD = {
         m.uplink, m.source, m.source_port, m.destination, m.ttl, m.data
     ),
     tunneld.wire.Inner: lambda m: events.Inner(m.tunnel, m.data),
+    tunneld.wire.Unreachable: lambda m: events.Unreachable(*m),
     tunneld.wire.Frame: lambda m: events.Frame(*m),
     tunneld.wire.LinkUp: lambda m: events.LinkUp(*m),
     tunneld.wire.Unanswered: lambda m: events.Unanswered(m.path, m.since_ms),

@@ -216,8 +216,9 @@ static int open_socket(const struct helper_request *request, struct helper_answe
     struct helper_place place = {.address = request->address, .port = request->port};
     memcpy(place.device, request->device, sizeof place.device);
     bool raw = request->verb == HELPER_OPEN_RAW;
-    if (raw && request->size != PROTOCOL_IPIP && request->size != PROTOCOL_GRE && request->size != PROTOCOL_MINIMAL) {
-        failed(answer, EINVAL, "no tunnel's protocol");
+    if (raw && request->size != PROTOCOL_IPIP && request->size != PROTOCOL_GRE && request->size != PROTOCOL_MINIMAL &&
+        request->size != PROTOCOL_ICMP) {
+        failed(answer, EINVAL, "no protocol of tunnels, nor ICMP");
         return -1;
     }
     if (place.device[0]) {

@@ -20,7 +20,7 @@ enum helper_verb {
     HELPER_OPEN_TUN = 1, /* -> descriptor, offloads */
     HELPER_SET_TUN,      /* address, size (MTU); and up */
     HELPER_OPEN_UDP,     /* device, address, port -> descriptor, ifindex */
-    HELPER_OPEN_RAW,     /* device, address, size (a tunnel's protocol number: 4, 47, 55) -> descriptor, ifindex */
+    HELPER_OPEN_RAW,     /* device, address, size (protocol: 1, 4, 47, 55) -> descriptor, ifindex */
     HELPER_DELIVER,      /* address, length: a route to the TUN in the main table */
     HELPER_CAPTURE,      /* address, length, device (or none): a rule that routes this source by RULE_TABLE */
     HELPER_SPARE,        /* address, length: RULE_TABLE sends this destination back to the main table */

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/filter.h>
+#include <linux/icmp.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <linux/if_tun.h>
@@ -211,9 +212,20 @@ int helper_open_link(const char *device, uint32_t ifindex, uint8_t mac[6], const
     return -1;
 }
 
+/* Of ICMP only errors that say what is unreachable: echoes and the rest are the kernel's. */
+static void hear_errors_only(int fd)
+{
+    const struct icmp_filter filter = {
+        .data = ~(1u << ICMP_DEST_UNREACH | 1u << ICMP_TIME_EXCEEDED | 1u << ICMP_PARAMETERPROB)};
+    setsockopt(fd, SOL_RAW, ICMP_FILTER, &filter, sizeof filter);
+}
+
 int helper_open_raw(const struct helper_place *place, int protocol, const char **step)
 {
-    int fd = prepared(socket(AF_INET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol), place, step);
+    int fd = socket(AF_INET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol);
+    if (fd >= 0 && protocol == IPPROTO_ICMP)
+        hear_errors_only(fd);
+    fd = prepared(fd, place, step);
     if (fd < 0 || protocol != PROTOCOL_MINIMAL || set(fd, IPPROTO_IP, IP_HDRINCL, 1))
         return fd;
     int error = errno;

@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
+#include "errors.h"
 #include "log.h"
 #include "packet/bytes.h"
 #include "packet/ecn.h"
@@ -24,8 +25,6 @@
 #endif
 
 enum {
-    TUNNEL_DATA = 4, /* RFC 3519 3.3: the first octet of tunnel data, and the type of no signalling */
-    TUNNEL_DATA_HEADER_SIZE = 4,
     CONTROL_SIZE = CMSG_SPACE(sizeof(struct in_pktinfo)) + 3 * CMSG_SPACE(sizeof(int)),
 };
 
@@ -360,6 +359,10 @@ static void raw_message(struct tunneld *tunneld, struct uplink *uplink, struct m
     arrival.source = outer.source;
     arrival.source_port = 0;
     arrival.tos = outer.tos;
+    if (outer.protocol == PROTOCOL_ICMP) {
+        errors_came(tunneld, uplink, &outer);
+        return;
+    }
     uint8_t *inside = outer.at + outer.header_size;
     size_t inside_size = (size_t)outer.size - outer.header_size;
     if (outer.protocol == PROTOCOL_MINIMAL) {

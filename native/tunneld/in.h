@@ -18,6 +18,11 @@ struct tunneld;
 struct watcher;
 struct receiver;
 
+enum {
+    TUNNEL_DATA = 4, /* RFC 3519 3.3: the first octet of tunnel data, and the type of no signalling */
+    TUNNEL_DATA_HEADER_SIZE = 4,
+};
+
 struct in {
     struct receiver *receiver; /* what recvmmsg() fills */
     uint32_t tun_ifindex;

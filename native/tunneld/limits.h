@@ -60,6 +60,12 @@ enum {
     ICMP_PER_S = 200,
     ICMP_BURST = 50,
 
+    /* ICMP errors that come: what a few broken paths make, and what a flood may cost. */
+    ERRORS_PER_S = 200,
+    ERRORS_BURST = 50,
+    ERROR_DATA_SIZE_MAX = 512,       /* octets quoted of signalling: more than a registration has */
+    ERROR_STANDS_US = 5000000,       /* a tunnel's end is said to be unreachable so long, if nothing comes from there */
+
     EXPIRY_CHECK_US = 1000000,       /* routes that ran out are reported this soon; they close at once */
     HELPER_ANSWER_S = 5,             /* then the helper counts as dead */
 

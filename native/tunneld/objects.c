@@ -14,7 +14,6 @@
 #include "watch.h"
 
 enum {
-    TUNNEL_DATA = 4, /* RFC 3519 3.3 */
     OUTER_SIZE_MAX = 65507, /* one UDP datagram */
 };
 
@@ -38,6 +37,7 @@ static void unlink_tunnel(struct state *state, struct tunnel *tunnel)
     tunnel->uplink->name.references--;
     state_release_uplink(state, tunnel->uplink);
     tunnel->uplink = NULL;
+    tunnel->error_at_us = 0; /* it was about another end */
 }
 
 static bool is_in_udp(uint8_t kind)

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "broadcast.h"
+#include "errors.h"
 #include "hold.h"
 #include "log.h"
 #include "packet/bytes.h"
@@ -29,23 +30,35 @@ bool out_begin(struct tunneld *tunneld)
 
 /* To the packet's sender, through the TUN, as if its destination had answered: the one address that passes
  * reverse path filters at both ends, since it is routed to the TUN; our own would be a martian there. */
-static void answer_icmp(struct tunneld *tunneld, const struct ipv4_view *view, uint16_t packet_size)
+static void answer(struct tunneld *tunneld, uint8_t *packet, size_t size, enum counter counter)
 {
     static struct vnet_header plain;
-    uint8_t answer[ICMP_ERROR_SIZE_MAX];
-    size_t size = packet_size ? icmp_too_big(view, view->destination, packet_size, answer)
-                              : icmp_time_exceeded(view, view->destination, answer);
     if (!size)
         return;
     if (!limiter_take(&tunneld->icmp_limit, tunneld->now_us, ICMP_PER_S, ICMP_BURST)) {
         count(tunneld, COUNTER_ICMP_LIMITED, 1);
         return;
     }
-    struct iovec iov[] = {{.iov_base = &plain, .iov_len = sizeof plain}, {.iov_base = answer, .iov_len = size}};
+    struct iovec iov[] = {{.iov_base = &plain, .iov_len = sizeof plain}, {.iov_base = packet, .iov_len = size}};
     if (writev(tunneld->tun.fd, iov, 2) < 0)
         count(tunneld, COUNTER_IN_TUN_ERROR, 1);
     else
-        count(tunneld, packet_size ? COUNTER_ICMP_TOO_BIG_SENT : COUNTER_ICMP_TTL_SENT, 1);
+        count(tunneld, counter, 1);
+}
+
+static void answer_icmp(struct tunneld *tunneld, const struct ipv4_view *view, uint16_t packet_size)
+{
+    uint8_t packet[ICMP_ERROR_SIZE_MAX];
+    if (packet_size)
+        answer(tunneld, packet, icmp_too_big(view, view->destination, packet_size, packet), COUNTER_ICMP_TOO_BIG_SENT);
+    else
+        answer(tunneld, packet, icmp_time_exceeded(view, view->destination, packet), COUNTER_ICMP_TTL_SENT);
+}
+
+void out_answer_unreachable(struct tunneld *tunneld, const struct ipv4_view *view, uint8_t code)
+{
+    uint8_t packet[ICMP_ERROR_SIZE_MAX];
+    answer(tunneld, packet, icmp_unreachable(view, view->destination, code, packet), COUNTER_ICMP_UNREACHABLE_SENT);
 }
 
 static bool is_syn(const struct ipv4_view *view)
@@ -185,6 +198,8 @@ static void by_plan(struct tunneld *tunneld, struct route *route, const struct s
 {
     if (!route->path_count)
         count(tunneld, COUNTER_OUT_NO_PATH, plan->count);
+    if (route->path_count == 1 && errors_stand(tunneld, route->paths[0]->tunnel))
+        out_answer_unreachable(tunneld, &plan->view, route->paths[0]->tunnel->error_code); /* and is sent all the same */
     for (uint32_t i = 0; i < route->path_count; i++)
         by_path(tunneld, route->paths[i], plan);
 }

@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "packet/ipv4.h"
+
 struct tunneld;
 struct watcher;
 struct route;
@@ -27,6 +29,9 @@ void out_by_route(struct tunneld *tunneld, struct route *route, uint8_t *read, s
 
 /* A finished packet, by that path if it is usable, in fragments if it is too big and they are allowed. */
 void out_whole(struct tunneld *tunneld, struct path *path, uint8_t *packet, size_t size);
+
+/* "Unreachable", with that code, to who sent this packet. */
+void out_answer_unreachable(struct tunneld *tunneld, const struct ipv4_view *view, uint8_t code);
 
 /* A packet of careofd's own, by that path whatever its routes and gates. */
 void out_inner(struct tunneld *tunneld, struct path *path, const uint8_t *packet, size_t size);

@@ -47,7 +47,7 @@ struct uplink *state_uplink(struct state *state, uint32_t id)
             uplink->raw[i].watcher.fd = -1;
             uplink->raw[i].uplink = uplink;
         }
-        uplink->raw[RAW_IPIP].wanted = true;
+        uplink->raw[RAW_IPIP].wanted = uplink->raw[RAW_ICMP].wanted = true;
         uplink->slot = (uint8_t)__builtin_ctzll(~state->uplink_slots);
         state->uplink_slots |= 1ull << uplink->slot;
     }

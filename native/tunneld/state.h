@@ -28,8 +28,9 @@ struct name {
 };
 
 /* Raw sockets of an uplink, one for each protocol number. That of IP in IP is always there: it is also what an
- * uplink's minimal encapsulation falls back to. The others are opened for the first tunnel of their kind. */
-enum raw_protocol { RAW_IPIP, RAW_GRE, RAW_MINIMAL, RAW_PROTOCOLS };
+ * uplink's minimal encapsulation falls back to; and that of ICMP, which hears errors. The others are opened for the
+ * first tunnel of their kind. */
+enum raw_protocol { RAW_IPIP, RAW_GRE, RAW_MINIMAL, RAW_ICMP, RAW_PROTOCOLS };
 
 struct raw_socket {
     struct watcher watcher;
@@ -84,6 +85,8 @@ struct tunnel {
     } to;
     struct traffic traffic;
     uint64_t last_in_us;
+    uint64_t error_at_us; /* when ICMP last said, and did not say of what packet, that its end is unreachable; or 0 */
+    uint8_t error_code;
     uint32_t unanswered_paths; /* that wait for something to come by this tunnel */
 };
 

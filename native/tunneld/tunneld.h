@@ -37,7 +37,7 @@ struct tunneld {
     struct out out;
     struct in in;
     struct signals signals;
-    struct limiter icmp_limit, broadcast_limit;
+    struct limiter icmp_limit, broadcast_limit, errors_limit;
     uint64_t counters[COUNTERS_COUNT];
     uint64_t now_us; /* monotonic, read once a turn */
     uint64_t epoch;

@@ -36,7 +36,7 @@ static struct outcome open_socket(struct tunneld *tunneld, struct uplink *uplink
 static struct outcome open_raw_sockets(struct tunneld *tunneld, struct uplink *uplink, struct helper_request *request,
                                        bool again)
 {
-    static const uint16_t protocols[RAW_PROTOCOLS] = {PROTOCOL_IPIP, PROTOCOL_GRE, PROTOCOL_MINIMAL};
+    static const uint16_t protocols[RAW_PROTOCOLS] = {PROTOCOL_IPIP, PROTOCOL_GRE, PROTOCOL_MINIMAL, PROTOCOL_ICMP};
     struct outcome outcome = {0};
     request->verb = HELPER_OPEN_RAW;
     for (int i = 0; i < RAW_PROTOCOLS && !outcome.error; i++) {

@@ -6,7 +6,7 @@ seeds.py FOLDER     writes FOLDER/fuzz_messages/..., FOLDER/fuzz_tunneld/..., FO
 import sys
 from pathlib import Path
 
-from careof.wire import keyd
+from careof.wire import ipv4, keyd
 from careof.wire import tunneld as wire
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -23,7 +23,7 @@ SAMPLES = {
     "short": bytes(32),
     "octets": bytes(range(32)),
 }
-OP_MESSAGE, OP_TUN, OP_UDP, OP_IPIP, OP_TIME = range(5)  # of fuzz_tunneld.c
+OP_MESSAGE, OP_TUN, OP_UDP, OP_IPIP, OP_GRE, OP_MINIMAL, OP_ICMP, OP_TIME = range(8)  # of fuzz_tunneld.c
 OP_DATAGRAM, OP_DONE, OP_REFUSED, OP_POWER_CUT, OP_HANG_UP, OP_KEYS = range(6)  # of fuzz_keyd.c
 INNER = bytes.fromhex("4500001c000100004001 66ac 7f000001 0a4d0002 0000 3500 ca0f 0001".replace(" ", ""))
 
@@ -73,6 +73,15 @@ def op(kind, data):
     return bytes([kind]) + len(data).to_bytes(2, "big") + data
 
 
+def unreachable(protocol, payload):
+    """From our only address about what went from there to there."""
+    ours = SAMPLES["ip"]
+    quoted = ipv4.pack(ipv4.Packet(ours, ours, protocol, 64, 0, 0, True, payload))
+    total = ipv4.checksum(b"\3\1\0\0\0\0\0\0" + quoted).to_bytes(2, "big")
+    error = b"\3\1" + total + b"\0\0\0\0" + quoted
+    return ipv4.pack(ipv4.Packet(ours, ours, ipv4.ICMP, 64, 0, 0, False, error))
+
+
 def main(folder):
     messages = {row.name: sample(wire, row) for row in wire.ROWS}
     life = b"".join(op(OP_MESSAGE, m) for m in messages.values())
@@ -84,6 +93,8 @@ def main(folder):
             **{name: op(OP_MESSAGE, data) for name, data in messages.items()},
             "life": life,
             "packets": op(OP_TUN, vnet + INNER) + op(OP_UDP, b"\4\4\0\0" + INNER) + op(OP_UDP, b"\1signal"),
+            "unreachable": op(OP_ICMP, unreachable(ipv4.UDP, b"\1\xb2\1\xb2\0\x20\0\0" + b"\1request"))
+            + op(OP_ICMP, unreachable(ipv4.IPIP, INNER)),
             "ipip": op(OP_IPIP, INNER[:9] + b"\4" + INNER[10:20] + INNER) + op(OP_TIME, bytes(200)),
         },
     }

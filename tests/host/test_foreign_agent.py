@@ -188,3 +188,22 @@ def test_somebody_elses_home_agent_is_not_served(visit):
     )
     assert visit.foreign.careof("reload")[0] == 0
     assert visit.register() == 65
+
+
+def test_a_home_agent_that_is_not_there_is_told_at_once_as_the_kernel_says_it(visit):
+    """RFC 5944 3.7.3: by an ICMP error of its machine, long before the request times out."""
+    assert visit.register() == 0
+    visit.home_agent.kill()
+    visit.home_agent.tunneld.stop()  # nobody listens at port 434 there any more
+    assert visit.register() == 82
+    visit.agent.ip("route", "add", "unreachable", f"{AGENT}/32", "table", "7")
+    visit.agent.ip("rule", "add", "pref", "1", "lookup", "local")
+    visit.agent.ip("rule", "del", "pref", "0")
+    visit.agent.ip("rule", "add", "pref", "0", "iif", "out0", "to", AGENT, "lookup", "7")
+    visit.agent.run("sysctl", "-qw", "net.ipv4.icmp_ratelimit=0")
+    wait_until(lambda: visit.register() == 81, "the host to be said unreachable")
+    visit.agent.ip("rule", "del", "pref", "0")
+    visit.home_agent.tunneld.start()
+    visit.home_agent.start()
+    wait_until(lambda: visit.register() == 0, "the home agent to be back")  # the control
+    assert visit.foreign.counters()["unreachable"] >= 2

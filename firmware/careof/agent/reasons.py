@@ -83,6 +83,19 @@ REASONS = {
         "a request that its home agent did not answer",
         "see whether the home agent runs, knows the node, and can be reached from the uplink",
     ),
+    "unreachable": Reason(
+        "ICMP said of a request that its home agent cannot be reached, and quoted it",
+        "see whether the home agent's address is right and a route leads there from the uplink",
+    ),
+    "unreachable_doubted": Reason(
+        "ICMP said that a home agent cannot be reached, and did not quote the request: believed if no reply "
+        "comes within a second",
+        "see whether the home agent's address is right and a route leads there from the uplink",
+    ),
+    "unreachable_not_awaited": Reason(
+        "ICMP said of something that no request waits for that it did not arrive",
+        "nothing, if it passes: it came late, or a home agent does not listen any more. Else somebody forges",
+    ),
     "visitor_expired": Reason("a visitor's lifetime ended and was not renewed", _NONE),
     # -- Foreign agent: from home agents
     "agent_malformed": Reason("a datagram from the outside on port 434 that is no message", _DEFECT),

@@ -8,18 +8,28 @@ caller, before anything is relayed. Whether there is room is for the table of vi
 
 from collections import namedtuple
 
-from ..wire import ipv4, mip, mip_codes, mip_extensions
+from ..wire import icmp, ipv4, mip, mip_codes, mip_extensions
 
 ACCEPTED = 0
 PROHIBITED, NO_ROOM, FAILED_AUTHENTICATION, HOME_AGENT_FAILED = 65, 66, 67, 68
 LIFETIME_TOO_LONG, POORLY_FORMED, NO_ENCAPSULATION = 69, 70, 72
 NO_REVERSE_TUNNEL, REVERSE_TUNNEL_MANDATORY, TOO_DISTANT, INVALID_CARE_OF = 74, 75, 76, 77
+HOME_NETWORK_UNREACHABLE, HOME_AGENT_UNREACHABLE, PORT_UNREACHABLE, OTHER_UNREACHABLE = 80, 81, 82, 88
 TIMED_OUT, NO_DELIVERY, NONZERO_HOME_AGENT, MISSING_NAI = 78, 79, 90, 97
 MISSING_HOME_AGENT, MISSING_HOME_ADDRESS = 98, 99
 UNKNOWN_CRITICAL, UNKNOWN_CRITICAL_OF_HOME_AGENT, INVALID_HOME_AGENT = 100, 101, 194
 WRONG_CHALLENGE = 109  # RFC 4721 10
 
 OFF, OPTIONAL, PRIVATE, REQUIRED = "off", "optional", "private", "required"
+UNREACHABLE = {  # of the codes of "destination unreachable", those that say what: network, host or port
+    0: HOME_NETWORK_UNREACHABLE,
+    6: HOME_NETWORK_UNREACHABLE,
+    11: HOME_NETWORK_UNREACHABLE,
+    1: HOME_AGENT_UNREACHABLE,
+    7: HOME_AGENT_UNREACHABLE,
+    12: HOME_AGENT_UNREACHABLE,
+    3: PORT_UNREACHABLE,
+}
 _PRIVATE = ((b"\x0a\0\0\0", 8), (b"\xac\x10\0\0", 12), (b"\xc0\xa8\0\0", 16))
 TTL_OF_NEIGHBOUR = 255  # RFC 3024 4.1.1: nobody farther away can make it
 ANYONE = (bytes(4), b"\xff\xff\xff\xff")  # RFC 4433 2: home agent addresses that ask for any
@@ -37,6 +47,11 @@ Verdict = namedtuple("Verdict", "code home_agent encapsulating")
 def is_unicast(address):
     """May one host have it? Not 0.x, 127.x, multicast, reserved or broadcast (RFC 1122 3.2.1.3)."""
     return 0 < address[0] < 224 and address[0] != 127
+
+
+def unreachable_code(kind, code):
+    """RFC 5944 3.4: what refuses a request after an ICMP error of that type and code (RFC 792, 1122)."""
+    return UNREACHABLE.get(code, OTHER_UNREACHABLE) if kind == icmp.UNREACHABLE else OTHER_UNREACHABLE
 
 
 def is_private(address):

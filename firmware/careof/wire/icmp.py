@@ -6,7 +6,7 @@ from collections import namedtuple
 from . import ipv4
 from .reader import Malformed
 
-ECHO_REPLY, ECHO_REQUEST = 0, 8
+ECHO_REPLY, UNREACHABLE, ECHO_REQUEST = 0, 3, 8
 HEADER_SIZE = 8
 _HEADER = ">BBHHH"
 

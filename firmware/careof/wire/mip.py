@@ -87,6 +87,8 @@ _KINDS = (
 _BY_KIND = {row.kind: row for row in _KINDS}
 _BY_TYPE = {row.message: row for row in _KINDS}
 
+REQUEST_SIZE = _BY_TYPE[RegistrationRequest].size  # of its fixed part, with the identification
+
 # What unpack() returns.
 #   authentication        the MobileHomeAuthentication or None
 #   protected             the octets that its authenticator covers

@@ -6,7 +6,7 @@ fields). Nothing in here knows what a message is for.
 
 from .messages import Table, named_counters
 
-VERSION = 2
+VERSION = 3
 
 TO_TUNNELD, FROM_TUNNELD = "to", "from"
 
@@ -67,6 +67,7 @@ COUNTERS = (
     # made here
     "icmp_too_big_sent",
     "icmp_ttl_sent",
+    "icmp_unreachable_sent",
     "icmp_limited",
     "fragments_made",
     "mss_lowered",
@@ -80,6 +81,12 @@ COUNTERS = (
     "signal_no_client",
     "signal_client_full",
     "signal_send_error",
+    # ICMP errors from outside about what was sent
+    "errors_in",
+    "errors_up",
+    "errors_malformed",
+    "errors_not_ours",
+    "errors_limited",
     # links
     "frames_up",
     "frames_sent",
@@ -260,6 +267,21 @@ TunnelCounters = _row(
         ("out_octets", "u64"),
         ("in_packets", "u64"),
         ("in_octets", "u64"),
+    ),
+)
+# An ICMP error about signalling that was sent there: its type and code, and as much of the datagram as it
+# quotes, which may be nothing. Anyone may have made it.
+Unreachable = _row(
+    71,
+    "Unreachable",
+    FROM_TUNNELD,
+    (
+        ("uplink", "u32"),
+        ("destination", "ip"),
+        ("destination_port", "u16"),
+        ("kind", "u8"),
+        ("code", "u8"),
+        ("data", "octets"),
     ),
 )
 

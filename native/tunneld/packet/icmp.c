@@ -82,3 +82,8 @@ size_t icmp_time_exceeded(const struct ipv4_view *view, uint32_t source, uint8_t
 {
     return make_error(view, source, ICMP_TIME_EXCEEDED, ICMP_TTL_IN_TRANSIT, 0, out);
 }
+
+size_t icmp_unreachable(const struct ipv4_view *view, uint32_t source, uint8_t code, uint8_t *out)
+{
+    return make_error(view, source, ICMP_UNREACHABLE, code, 0, out);
+}

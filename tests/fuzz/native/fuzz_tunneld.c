@@ -17,11 +17,11 @@
 #include "tunneld.h"
 #include "watch.h"
 
-enum { OP_MESSAGE, OP_TUN, OP_UDP, OP_IPIP, OP_GRE, OP_MINIMAL, OP_TIME, OPS };
+enum { OP_MESSAGE, OP_TUN, OP_UDP, OP_IPIP, OP_GRE, OP_MINIMAL, OP_ICMP, OP_TIME, OPS };
 enum { UPLINK = 1, HOME = 0x0a4d0002, LOOPBACK = 0x7f000001 };
 
 static struct tunneld tunneld;
-static int tun_far, raw_far[RAW_PROTOCOLS] = {-1, -1, -1}, peer = -1, careofd = -1;
+static int tun_far, raw_far[RAW_PROTOCOLS] = {-1, -1, -1, -1}, peer = -1, careofd = -1;
 static uint16_t uplink_port, peer_port;
 
 static uint16_t bound_port(int fd)
@@ -54,7 +54,10 @@ bool helper_ask(struct helper *helper, const struct helper_request *request, str
     if (request->verb == HELPER_OPEN_UDP) {
         *descriptor = udp_socket(&uplink_port);
     } else if (request->verb == HELPER_OPEN_RAW) {
-        int *far = &raw_far[request->size == 47 ? RAW_GRE : request->size == 55 ? RAW_MINIMAL : RAW_IPIP];
+        int *far = &raw_far[request->size == 47   ? RAW_GRE
+                            : request->size == 55 ? RAW_MINIMAL
+                            : request->size == 1  ? RAW_ICMP
+                                                  : RAW_IPIP];
         PROMISE(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0, pair) == 0);
         if (*far >= 0)
             close(*far);
@@ -169,7 +172,7 @@ static void one_op(uint8_t op, const uint8_t *data, size_t size)
         out_tun_ready(&tunneld, &tunneld.tun, 0);
     else if (op == OP_UDP)
         one_datagram(data, size);
-    else if (op == OP_IPIP || op == OP_GRE || op == OP_MINIMAL)
+    else if (op == OP_IPIP || op == OP_GRE || op == OP_MINIMAL || op == OP_ICMP)
         one_raw((enum raw_protocol)(op - OP_IPIP), data, size);
     else if (op == OP_TIME)
         tunneld.now_us += (uint64_t)size * 10000;

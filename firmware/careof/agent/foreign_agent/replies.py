@@ -7,7 +7,7 @@ flags ask. If we cannot honour a reply that accepts, it is passed on with our er
 and the home agent is told by a revocation if it understands that.
 """
 
-from ...limits import KEEPALIVE_MIN_S, KEEPALIVE_S
+from ...limits import ERROR_DOUBTED_MS, KEEPALIVE_MIN_S, KEEPALIVE_S, MIP_PORT
 from ...proto import visiting
 from ...proto.kinds import kind_of, udp_kind_of
 from ...wire import ipv4, mip, mip_codes, mip_extensions
@@ -63,9 +63,29 @@ class Replies:
         return [Count(name), Log("warning", "security", text), REFUSED]
 
     def timed_out(self, pending, now_ms):
-        """No reply, or none that was genuine (3.7.1, 3.7.3.1)."""
-        code = visiting.HOME_AGENT_FAILED if pending.forged_reply else visiting.TIMED_OUT
+        """No reply, or none that was genuine (3.7.1, 3.7.3.1), or word that it cannot arrive (3.7.3)."""
+        code = pending.unreachable or visiting.TIMED_OUT
+        if pending.forged_reply:
+            code = visiting.HOME_AGENT_FAILED
         return [Count("visitor_timed_out")] + self._agent.requests.deny(pending.asked, code, now_ms)
+
+    def unreachable(self, event, now_ms):
+        """An ICMP error about a request that we sent on (3.7.3).
+
+        Who quotes the request has seen it, and it is refused at once. One that quotes less may be anybody's
+        invention: a reply that comes within a moment is as good as ever.
+        """
+        agent = self._agent
+        pending = agent.visitors.sent_to(event.destination, event.data) if event.port == MIP_PORT else None
+        if pending is None:
+            return [Count("unreachable_not_awaited")]
+        code = visiting.unreachable_code(event.kind, event.code)
+        if len(event.data) >= mip.REQUEST_SIZE:
+            agent.visitors.answered(pending)
+            return [Count("unreachable")] + agent.requests.deny(pending.asked, code, now_ms)
+        pending.unreachable = pending.unreachable or code
+        pending.gives_up_ms = min(pending.gives_up_ms, now_ms + ERROR_DOUBTED_MS)
+        return [Count("unreachable_doubted")]
 
     def _genuine(self, pending, received, event, now_ms):
         agent, reply = self._agent, received.message

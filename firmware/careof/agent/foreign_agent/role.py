@@ -3,6 +3,7 @@
     Frame --solicitation--> an advertisement                                       agent.advertiser
     Frame --request--> judged, authentic, room --> Send to the home agent          foreign_agent.requests
     Datagram --reply--> awaited, authentic --> visitor, tunnel --> SendFrame       foreign_agent.replies
+    Unreachable --> about a pending request? --> a refusal                         foreign_agent.replies
     Datagram --revocation--> authentic, later --> no visitor any more              foreign_agent.revocation
 
 Each arrow may end the matter, under a name that is counted. A refusal goes to the link-layer address that
@@ -179,6 +180,9 @@ class ForeignAgent:
         if self.peers.of(event.source) is None:
             return self._discarded("agent_unknown_peer", event, now_ms)
         return rule(self, received, event, now_ms)
+
+    def _is_unreachable(self, event, now_ms):
+        return self.replies.unreachable(event, now_ms) if event.uplink == self.uplink else []
 
     def _discarded(self, name, event, now_ms):
         """Refused without a word."""
@@ -391,6 +395,7 @@ MESSAGES = {
 RULES = {
     events.Frame: ForeignAgent._frame_came,
     events.Datagram: ForeignAgent._datagram_came,
+    events.Unreachable: ForeignAgent._is_unreachable,
     events.Verified: ForeignAgent._verified,
     events.Authenticated: ForeignAgent._authenticated,
     events.Link: ForeignAgent._link_changed,

@@ -42,6 +42,7 @@ class Pending:
         waits_ms = min(PENDING_REPLY_MS, lifetime_s * 1000) if lifetime_s else PENDING_REPLY_MS
         self.gives_up_ms = now_ms + waits_ms  # 3.7.2.2: no longer than the lifetime that is asked for
         self.forged_reply = False
+        self.unreachable = 0  # the code to refuse with, if ICMP said that its home agent cannot be reached
 
     def is_asked_by(self, reply):
         request = self.asked.received.message
@@ -229,6 +230,17 @@ class Visitors:
         """The pending request that this reply from that home agent answers, or None."""
         for pending in self.pending:
             if pending.verdict.home_agent == source and pending.is_asked_by(reply):
+                return pending
+        return None
+
+    def sent_to(self, home_agent, data):
+        """The pending request that went to that home agent and begins with these octets, or None."""
+        for pending in self.pending:
+            size = min(len(data), len(pending.asked.received.relayed))
+            if (
+                pending.verdict.home_agent == home_agent
+                and pending.asked.received.relayed[:size] == data[:size]
+            ):
                 return pending
         return None
 
