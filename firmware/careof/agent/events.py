@@ -40,8 +40,8 @@ WallClock = namedtuple(
 # A datagram on a signalling port, as tunneld handed it up. uplink: the number given in Hold(SetUplink).
 Datagram = namedtuple("Datagram", "uplink source source_port destination ttl data")
 Inner = namedtuple("Inner", "tunnel data")  # an inner packet for us (an answered probe)
-# ICMP said that what was sent there did not arrive: its type and code (kind, code), and as much of the datagram
-# as it quotes. Anyone may have made it.
+# ICMP said that what was sent there did not arrive: its type and code (kind, code), and as much of the
+# datagram as it quotes. Anyone may have made it.
 Unreachable = namedtuple("Unreachable", "uplink destination port kind code data")
 # What the machine's netlink says of a device; told at the start and whenever any of it changes.
 # address: the first global IPv4 address or None; gateway: next hop of its default route or None.
