@@ -1,5 +1,7 @@
 """UCI: what is read, what is refused and where, and what a change leaves alone."""
 
+import random
+
 from careof.system import uci
 
 TEXT = """# the branch
@@ -184,6 +186,35 @@ def test_a_value_with_a_line_break_is_not_written():
     except ValueError:
         pass
     assert found.text() == TEXT
+
+
+def places(made):
+    """Everything that a document knows of its sections, with their places."""
+    return [
+        (s.kind, s.name, s.line, s.row, [(e.word, e.name, e.value, e.line, e.row, e.span) for e in s.entries])
+        for s in made.sections
+    ]
+
+
+def test_after_any_changes_a_document_is_as_if_it_were_read_anew():
+    seed = random.getrandbits(32)
+    random.seed(seed)
+    made = document(TEXT + "\nconfig uplink 'lte'\n\toption device 'a\nb' ; option x y\n# the end")
+    for number in range(120):
+        section = made.sections[random.getrandbits(16) % len(made.sections)]
+        name = "abcd"[random.getrandbits(2)]
+        change = random.getrandbits(3)
+        if change == 0 and len(made.sections) < 12:
+            made.add_section("uplink", "u%d" % number)
+        elif change == 1 and len(made.sections) > 3:
+            made.delete_section(section)
+        elif change == 2:
+            made.delete(section, name)
+        elif change == 3:
+            made.set_list(section, name, ["v%d" % n for n in range(random.getrandbits(2))])
+        else:
+            made.set_option(section, name, "value %d" % number)
+        assert places(made) == places(document(made.text())), seed
 
 
 if __name__ == "__main__":

@@ -180,6 +180,10 @@ def _command(row, at):
         at = end
 
 
+def _lines_of(text):
+    return text.count("\n") + 1
+
+
 def quoted(value):
     """The value as a file should say it. Raises ValueError for what a line cannot hold."""
     for character in value:
@@ -224,6 +228,10 @@ class Document:
         """The file as it should be written."""
         return "\n".join(self._rows) + ("" if self._ends_bare or not self._rows else "\n")
 
+    def rows(self):
+        """Its lines, each with those that a value goes on in; entries and sections name theirs by number."""
+        return self._rows
+
     # -- Reading
 
     def _fail(self, line, why):
@@ -248,12 +256,19 @@ class Document:
                 self._take_row(line, len(rows), row)
             except ValueError as e:
                 self._fail(line, str(e))
-            line += row.text.count("\n") + 1
+            line += _lines_of(row.text)
             rows.append(row.text)
         self._rows = rows
         for index, section in enumerate(before[: len(self.sections)]):
             section.becomes(self.sections[index])
             self.sections[index] = section
+
+    def _read_row(self, line, row):
+        """One that is whole: it goes on nowhere."""
+        try:
+            self._take_row(line, row, _Row(self._checked(line, self._rows[row]), lambda: None))
+        except ValueError as e:
+            self._fail(line, str(e))
 
     def _checked(self, line, text):
         if len(text) > LINE_SIZE_MAX:
@@ -327,7 +342,7 @@ class Document:
             begin, end = entries[0].span
             old = self._rows[entries[0].row]
             self._rows[entries[0].row] = old[:begin] + said + old[end:]
-            self._parse()
+            self._read_again(section, 0, 0)
             return
         self._set_rows(section, entries, ["\toption %s %s" % (name, said)])
 
@@ -348,7 +363,7 @@ class Document:
             self._rows.append("")
         self._rows.append("config %s %s" % (kind, quoted(name)) if name else "config " + kind)
         self._ends_bare = False
-        self._parse()
+        self._read_row(sum([_lines_of(text) for text in self._rows]), len(self._rows) - 1)
 
     def delete_section(self, section):
         """Take a section out, up to its last option: what follows may be the next one's comment."""
@@ -359,12 +374,30 @@ class Document:
 
     def _set_rows(self, section, entries, rows):
         at = entries[0].row if entries else section.last_row() + 1
+        lines = len(rows) - sum([_lines_of(self._rows[entry.row]) for entry in entries])
         for entry in reversed(entries):
             del self._rows[entry.row]
         self._rows[at:at] = rows
         if rows and at == len(self._rows) - len(rows):
             self._ends_bare = False
-        self._parse()
+        self._read_again(section, len(rows) - len(entries), lines)
+
+    def _read_again(self, section, rows, lines):
+        """Read the rows of a section; what is behind it moved by so many rows and lines. For a file that is
+        pasted line by line, reading all of it each time would take a router minutes."""
+        index = self.sections.index(section)
+        later = self.sections[index + 1 :]
+        for other in later:
+            other.line, other.row = other.line + lines, other.row + rows
+            for entry in other.entries:
+                entry.line, entry.row = entry.line + lines, entry.row + rows
+        del self.sections[index + 1 :]
+        section.entries = []
+        line = section.line + _lines_of(self._rows[section.row])
+        for row in range(section.row + 1, later[0].row if later else len(self._rows)):
+            self._read_row(line, row)
+            line += _lines_of(self._rows[row])
+        self.sections += later
 
     def _unshare(self):
         """Each command of a row gets one of its own."""
