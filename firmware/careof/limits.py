@@ -131,3 +131,11 @@ UPLINK_RETRY_MS = 2000  # an uplink that tunneld refused to open is tried again
 SETTLE_MAX_MS = 30000  # after a restart: without a binding by then, what tunneld held is swept
 GOODBYE_MAX_MS = 3000  # a router that stops waits so long for its deregistration's reply
 MOVE_PROBE_MAX_MS = 5000  # a new path that returns no probe in this time is not moved to
+
+# -- Console --------------------------------------------------------------------------------------
+CONSOLE_IDLE_MS = 500  # silence after which what was begun (a sequence, a paste) will not be completed
+CONSOLE_PASTE_GAP_MS = 30  # octets of a paste follow each other sooner, at 9600 baud 30 of them
+CONSOLE_QUEUE_MAX = 4096  # octets of output that wait until the next command is begun: 4 s at 9600 baud
+CONSOLE_PINGS = 5
+CONSOLE_PACKETS = 100  # of one capture
+SUPPORT_OUTPUT_MAX = 65536  # octets of one program's output in a support bundle

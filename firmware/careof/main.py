@@ -6,7 +6,8 @@ A role's actions become messages, files and log lines here, and what comes back 
 roles and machine meet nowhere else. One input is drained with all that it causes before the next.
 
 Exit status: 0 stopped when asked to; 2 wrong use; 3 the configuration is not usable; 4 the machine refuses
-something (a socket, a folder); 1 a defect, with a traceback. After that whoever supervises careofd starts it
+something (a socket, a folder); 5 the configuration that was taken back (system/trial) wants other roles; 1 a
+defect, with a traceback. After that whoever supervises careofd starts it
 again: tunneld goes on with what it holds, and what was saved is restored, so a fresh start is safer than to
 go on with a role in a state that nobody thought of.
 """
@@ -21,9 +22,9 @@ from .limits import READ_WORK_MS
 from .reload import Reload
 from .roles import make_roles
 from .system import clock as clocks
-from .system import commands, links, log, loop, memory, options, reading, resolv, tunneld
+from .system import commands, links, log, loop, memory, options, reading, resolv, trial, tunneld
 
-EXIT_USE, EXIT_CONFIGURATION, EXIT_MACHINE = 2, 3, 4
+EXIT_USE, EXIT_CONFIGURATION, EXIT_MACHINE, EXIT_OTHER_ROLES = 2, 3, 4, 5
 CONFIG, RUN = "/etc/config/careof", "/var/run/careof"
 WALL_CLOCK_MS = 1000  # how often a step of the wall clock is looked for
 GOODBYE_MAX_MS = 4000  # roles have so long to say goodbye, and what they keep to be on the disk
@@ -94,6 +95,11 @@ class Careofd:
         status = run_path + "/status.sock"
         self._commands = demand(status, commands.CommandServer, self._loop, status, self._command, self.count)
         self._loop.add_timer(self)
+        self._trial = trial.Trial(
+            config_path, run_path, self._clock, self._tunnels_up, self._say_trial, self._trial_taken_back
+        )
+        self._trial.look()
+        self._loop.add_timer(self._trial)
 
     def run(self):
         """Run until asked to stop. Returns the exit status."""
@@ -333,6 +339,7 @@ class Careofd:
                 "tunneld": self._tunneld.state,
                 "keys": self._keeper.state,
                 "longest_pause_ms": self._loop.longest_pause_ms,
+                "trial_left_s": self._trial.left_s(),
                 "roles": [role.snapshot(now_ms) for role, _ in self._roles],
             }
         )
@@ -363,6 +370,7 @@ class Careofd:
         if not self._started:
             reply(error="reload: careofd is still reading")
         else:
+            self._trial.look()
             self._reload.begin(reply)
 
     def _command_stop(self, arguments, reply):
@@ -373,6 +381,27 @@ class Careofd:
         self._tell_all(events.Command("stop", []))
         if not self._roles or not self._started:
             self._loop.stop()
+
+    # -- A configuration on trial
+
+    def _tunnels_up(self):
+        now_ms = self._clock.now_ms()
+        return trial.tunnels_up([role.snapshot(now_ms) for role, _ in self._roles])
+
+    def _say_trial(self, level, text):
+        self._log.line(level, "trial", text)
+
+    def _trial_taken_back(self):
+        def reloaded(answer=None, error=None):
+            if error is not None:  # the roles are others: whoever supervises careofd starts it again
+                self._log.line("error", "trial", error)
+                self.exit_status = EXIT_OTHER_ROLES
+                self._command_stop([], reloaded_nothing)
+
+        def reloaded_nothing(answer=None, error=None):
+            pass
+
+        self._reload.begin(reloaded)
 
     # -- Configuration
 
@@ -484,6 +513,12 @@ def main(argv):
         sys.stderr.write("careofd: %s\n" % e)
         return EXIT_USE
     memory.begin()
+    try:
+        said = trial.at_start(*paths[:2])
+        if said is not None:
+            sys.stderr.write("careofd: warning: %s\n" % said)
+    except OSError as e:
+        sys.stderr.write("careofd: error: the configuration on trial cannot be taken back: %s\n" % e)
     try:
         careofd = Careofd(*paths)
     except options.ConfigError as e:

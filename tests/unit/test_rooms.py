@@ -2,7 +2,8 @@
 
     wire, crypt -> proto -> agent -> main          wire -> system -> main
 
-`agent` and `system` never meet but in main; `console` and `status` read snapshots and send commands.
+`agent` and `system` never meet but in main; `console` and `status` read snapshots and send commands. Of
+`system` the console has the configuration (its files, grammar, table), and nothing of careofd's loop.
 """
 
 import os
@@ -14,7 +15,11 @@ ROOMS = {
     "agent": {"agent", "proto", "wire", "crypt", "limits"},
     "system": {"system", "wire", "limits"},
     "status": {"status", "limits", "version"},
-    "console": {"console", "status", "limits"},
+    "console": {"console", "status", "limits", "version", "system"},
+}
+# Of a room's modules another one may import these alone.
+PARTS = {
+    ("console", "system"): {"options", "option_table", "option_types", "uci", "safe_file", "trial", "memory"}
 }
 # What a room may take from outside: nothing of the machine in the pure rooms.
 PURE = {"wire", "proto", "agent"}
@@ -36,6 +41,17 @@ def sources(folder, prefix=""):
                 yield prefix + name, file.read()
         elif os.stat(path)[0] & 0x4000 and not name.startswith("__"):
             yield from sources(path, prefix + name + "/")
+
+
+def parts(text):
+    """(room, module) of each import from another room."""
+    for line in text.split("\n"):
+        words = line.split()
+        if len(words) < 4 or words[0] != "from" or not words[1].startswith(".."):
+            continue
+        room, _, module = words[1].lstrip(".").partition(".")
+        for name in [module] if module else [word.strip(",()") for word in words[3:]]:
+            yield room, name.split(".")[0]
 
 
 def imports(path, text):
@@ -73,6 +89,9 @@ def wrong_imports(path, text):
             wrong.append("%s imports %s" % (path, name))
         if kind == "outside" and room in PURE and name in MACHINE and (path, name) not in EXCUSED:
             wrong.append("%s imports %s" % (path, name))
+    for other, module in parts(text):
+        if module not in PARTS.get((room, other), (module,)):
+            wrong.append("%s imports %s.%s" % (path, other, module))
     return wrong
 
 
@@ -93,6 +112,15 @@ def test_the_rule_sees_a_wrong_import():
         "system/loop.py imports agent"
     ]
     assert wrong_imports("agent/paths.py", "from ..wire import tunneld\nfrom . import events\n") == []
+    assert wrong_imports("console/session.py", "from ..system import uci, loop\n") == [
+        "console/session.py imports system.loop"
+    ]
+    assert wrong_imports("console/session.py", "from ..system.keyd import KeydClient\n") == [
+        "console/session.py imports system.keyd"
+    ]
+    assert wrong_imports("console/session.py", "from ..agent import events\n") == [
+        "console/session.py imports agent"
+    ]
 
 
 if __name__ == "__main__":

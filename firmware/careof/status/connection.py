@@ -4,6 +4,7 @@ It waits for answers: who asks is a command or a helper of snmpd, never careofd.
 """
 
 import json
+import select
 import socket
 import sys
 
@@ -78,6 +79,14 @@ class Connection:
             said = json.loads(self._line())
             if "change" in said:
                 return said["change"]
+
+    def has_news(self, wait_ms):
+        """Would next_change() have something, within that time?"""
+        if self._changes or self._lines:
+            return True
+        poll = select.poll()
+        poll.register(self._socket, 1)  # POLLIN
+        return bool(poll.poll(wait_ms))
 
     def _line(self):
         while not self._lines:

@@ -80,6 +80,11 @@ def show_status(answer):
         answer["tunneld"],
         answer["keys"],
     )
+    if answer.get("trial_left_s") is not None:
+        yield (
+            "the configuration is on trial: taken back in %d s unless it is confirmed"
+            % answer["trial_left_s"]
+        )
     for role in answer["roles"]:
         yield ""
         yield role["name"]

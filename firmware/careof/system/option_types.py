@@ -10,6 +10,7 @@ SENTENCE_MAX = 200  # octets: a message extension has room for 254 (RFC 4917 3)
 
 # text: what is expected, as an error and the documentation say it. read(text): the value, or ValueError.
 Type = namedtuple("Type", "text read")
+WORDS: dict = {}  # text of a type -> the words that its values are, where they are a few
 
 
 def _number(text):
@@ -39,7 +40,9 @@ def choice(*words):
             raise ValueError
         return text
 
-    return Type("one of " + ", ".join(words), read)
+    made = Type("one of " + ", ".join(words), read)
+    WORDS[made.text] = words
+    return made
 
 
 _YES, _NO = ("1", "on", "true", "yes", "enabled"), ("0", "off", "false", "no", "disabled")
@@ -134,6 +137,7 @@ def _read_path(text):
 
 
 BOOLEAN = Type("1 or 0 (or on, off, true, false, yes, no)", _read_boolean)
+WORDS[BOOLEAN.text] = ("1", "0")
 ADDRESS = Type("an IPv4 address of one host, such as 198.51.100.10", _read_address)
 CONTACT = Type("an IPv4 address, or one with a port, such as 198.51.100.10:434", _read_contact)
 PREFIX = Type("an IPv4 prefix without bits beyond its length, such as 10.77.1.0/24", ipv4.parse_prefix)
