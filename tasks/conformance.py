@@ -1,7 +1,8 @@
 """docs/conformance.md, from docs/parts/conformance: a file an RFC, a row a MUST or SHOULD.
 
 A row says its section, whom it is about, how strong it is, what it says, and exactly one of: the tests that
-show it, why it does not apply ("not"), or what is missing ("open").
+show it, why it does not apply ("not"), what is done otherwise and for which reason ("differs": of a SHOULD
+alone, RFC 2119 3), or what is missing ("open").
 """
 
 import ast
@@ -14,7 +15,7 @@ FOLDER = ROOT / "docs/parts/conformance"
 LEVELS = ("MUST", "MUST NOT", "SHOULD", "SHOULD NOT")
 WHO = ("mobile node", "mobile router", "foreign agent", "home agent", "agents", "all")
 FIELDS = ("at", "who", "level", "says")
-STATES = {"tests": list, "not": str, "open": str}
+STATES = {"tests": list, "not": str, "differs": str, "open": str}
 ORDER = (5944, 3024, 3519, 3543, 4721, 5177)
 
 
@@ -52,6 +53,8 @@ def mistakes(table):
         if not isinstance(value, STATES[states[0]]) or not value:
             yield f"{place}: nothing said in {states[0]}"
             continue
+        if states[0] == "differs" and row.get("level") not in LEVELS[2:]:
+            yield f"{place}: there is no reason to do otherwise than a {row.get('level')}"
         for test in value if states[0] == "tests" else ():
             file, _, name = test.partition("::")
             if file not in known:
@@ -65,20 +68,26 @@ def page():
     counts, parts = [], []
     for table in tables():
         rows = table["row"]
-        shown, not_ours, missing = (sum(name in row for row in rows) for name in STATES)
+        shown, not_ours, otherwise, missing = (sum(name in row for row in rows) for name in STATES)
         counts.append(f"| [RFC {table['rfc']}](#rfc-{table['rfc']}) | {table['title']} |")
-        counts[-1] += f" {shown} | {not_ours} | {missing} | {len(rows)} |"
+        counts[-1] += f" {shown} | {not_ours} | {otherwise} | {missing} | {len(rows)} |"
         parts += ["", f"## RFC {table['rfc']}", "", f"{table['title']}.", ""]
         parts += ["| section | who | level | what | shown by |", "|---|---|---|---|---|"]
         parts += [
             f"| {row['at']} | {row['who']} | {row['level']} | {row['says']} | {_shown_by(row)} |"
             for row in rows
         ]
-    head = [(FOLDER / "head.md").read_text().rstrip(), "", "| | | shown | does not apply | open | all |"]
-    return "\n".join([*head, "|---|---|---|---|---|---|", *counts, *parts]) + "\n"
+    head = [
+        (FOLDER / "head.md").read_text().rstrip(),
+        "",
+        "| | | shown | does not apply | differs | open | all |",
+    ]
+    return "\n".join([*head, "|---|---|---|---|---|---|---|", *counts, *parts]) + "\n"
 
 
 def _shown_by(row):
     if "tests" in row:
         return " ".join(f"`{test.removeprefix('tests/')}`" for test in row["tests"])
-    return f"does not apply: {row['not']}" if "not" in row else f"*open*: {row['open']}"
+    if "not" in row:
+        return f"does not apply: {row['not']}"
+    return f"*differs*: {row['differs']}" if "differs" in row else f"*open*: {row['open']}"

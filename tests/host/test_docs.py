@@ -27,8 +27,11 @@ def test_the_rules_of_the_conformance_table_see_what_is_wrong():
     assert mistakes() == []
     assert mistakes(**{"not": None}, tests=[f"{ours}::test_a_page_is_up_to_date"]) == []
     assert mistakes(**{"not": None}, tests=["tests/native/test_ipv4.c::test_loops"]) == []
+    assert mistakes(**{"not": None}, differs="otherwise, for a reason", level="SHOULD") == []
     for wrong in (
-        {"tests": [f"{ours}::test_a_page_is_up_to_date"]},  # two of the three
+        {"tests": [f"{ours}::test_a_page_is_up_to_date"]},  # two of the four
+        {"not": None, "differs": "otherwise", "level": "MUST NOT"},
+        {"not": None, "differs": "", "level": "SHOULD"},
         {"not": None},
         {"not": ""},
         {"not": None, "tests": []},
