@@ -6,7 +6,7 @@ import time
 
 import pytest
 from careof.crypt.soft import SoftProvider
-from careof.wire import ipv4, mip
+from careof.wire import ipv4, mip, mip_extensions
 from careof_office import AGENT_ADDRESS, INTERPRETERS, End, wait_until
 from namespaces import Namespace, join
 from tunneld_process import cannot_run
@@ -14,11 +14,13 @@ from tunneld_process import cannot_run
 pytestmark = pytest.mark.skipif(cannot_run() is not None, reason=str(cannot_run()))
 NTP_UNIX_S = 2208988800
 KEY = "11" * 32
+NAMED = "van7@example.net"
 MANY = 5000  # rows of a file that takes some reading
 CONFIGURATION = f"""config home_agent 'ha'
 	option address '{AGENT_ADDRESS}'
 	option nodes_file '%s'
 	list home_network '10.64.0.0/12'
+	list address_pool '10.80.0.0/24'
 config node_group 'vans'
 	option reverse_tunnel 'required'
 """
@@ -32,7 +34,8 @@ class Depot:
         join(self.outside, "out0", f"{AGENT_ADDRESS}/24", self.vans, "van0", "192.0.2.7/24")
         self.nodes = folder / "nodes"
         self.nodes.write_text("10.64.0.1 vans 256\n10.64.0.2 vans 300 10.66.0.0/24\n")
-        keys = f"node-10.64.0.1-256 hmac-sha256 {KEY}\nnode-10.64.0.2-300 hmac-sha256 {KEY}\n"
+        keys = f"node-{NAMED}-256 hmac-sha256 {KEY}\n"
+        keys += f"node-10.64.0.1-256 hmac-sha256 {KEY}\nnode-10.64.0.2-300 hmac-sha256 {KEY}\n"
         self.agent = End(self.outside, CONFIGURATION % self.nodes, interpreter, keys)
         self.keys = SoftProvider()
         self.keys.add_key("van", "hmac-sha256", bytes.fromhex(KEY))
@@ -41,12 +44,15 @@ class Depot:
         self.socket.settimeout(1)
         wait_until(lambda: self.agent.status() is not None, f"careofd: {self.agent.log()}")
 
-    def register(self, home="10.64.0.1", spi=256, flags=mip.FLAG_D | mip.FLAG_T):
+    def register(self, home="10.64.0.1", spi=256, flags=mip.FLAG_D | mip.FLAG_T, nai=None):
         """The code of the reply, or None."""
+        names = [] if nai is None else [mip_extensions.Nai(nai)]
         addresses = [ipv4.parse_address(text) for text in (home, AGENT_ADDRESS, "192.0.2.7")]
         now = time.time()
         identification = (int(now) + NTP_UNIX_S) << 32 | int(now % 1 * (1 << 32))
-        data = mip.pack_to_sign(mip.RegistrationRequest(flags, 600, *addresses, identification, []), spi, 32)
+        data = mip.pack_to_sign(
+            mip.RegistrationRequest(flags, 600, *addresses, identification, names), spi, 32
+        )
         self.socket.sendto(data + self.keys.authenticate("van", data), (AGENT_ADDRESS, 434))
         try:
             return mip.unpack(self.socket.recv(2000)).message.code
@@ -102,3 +108,17 @@ def test_nodes_of_a_file_come_and_go_with_it(depot):
     depot.agent.start()
     wait_until(lambda: depot.agent.status() is not None, "careofd to answer again")
     assert depot.bound() == ["10.64.0.1"]
+
+
+def test_nodes_of_a_file_may_be_known_by_name(depot):
+    depot.nodes.write_text(f"10.64.0.1,van1@example.net vans 256\n{NAMED} vans 256 10.90.0.0/24\n")
+    assert depot.register("0.0.0.0", nai=NAMED.encode()) is None  # the control: not before it is there
+    assert depot.reload() == ["home_agent-ha"]
+    assert depot.register("0.0.0.0", nai=NAMED.encode()) == 0
+    assert depot.register("0.0.0.0", nai=b"van1@example.net") == 0
+    [one, leased] = depot.bound()
+    assert one == "10.64.0.1" and leased.startswith("10.80.0.")
+    routes = depot.outside.ip("route", "show", "table", "all")
+    assert "10.90.0.0/24 dev careof0" in routes
+    depot.nodes.write_text("10.64.0.1 vans 256\nvan7 vans 256\n")
+    assert f"{depot.nodes}:2: 'van7': expected an IPv4 address" in depot.reload()

@@ -4,7 +4,7 @@ from collections import namedtuple
 
 from careof.agent import events
 from careof.limits import SAVE_HASTE, SAVE_SHARDS_MIN, SAVE_WORK_MS, SWEEP_NODES
-from careof.wire import mip, mip_extensions, tunneld
+from careof.wire import ipv4, mip, mip_extensions, tunneld
 from careof.wire import mip_extensions as ext
 from office import AGENT, HOME, LAN, Node, agent_options
 from test_home_agent import CARE_OF, FORGER, NTP_S, OUTSIDE, UNIX_MS, Agent
@@ -37,14 +37,21 @@ def group(**changes):
 class Table:
     """As system.nodes_file makes it."""
 
-    def __init__(self, rows):
+    def __init__(self, rows, names=None):
         self.rows = {int.from_bytes(home, "big"): row for home, row in rows.items()}
+        self.names = {nai: int.from_bytes(home, "big") for nai, home in (names or {}).items()}
 
     def __len__(self):
         return len(self.rows)
 
-    def row(self, number):
-        return self.rows.get(number)
+    def row(self, key):
+        return self.rows.get(key)
+
+    def named(self, nai):
+        return nai if nai in self.rows else self.names.get(nai)
+
+    def nai(self, number):
+        return next(iter([nai for nai, home in self.names.items() if home == number]), None)
 
 
 def vans(count=1, networks=(), spis=(256,)):
@@ -72,9 +79,9 @@ class Fleet(Agent):
             self.tell(events.Restored(name, value), 1000)
         self.started()
 
-    def ask(self, home=VAN, key=None, spi=256, now_ms=0, source=CARE_OF, at=None, **more):
-        """A van registers; returns the code of the reply, or None."""
-        name = "node-%d.%d.%d.%d-%d" % (tuple(home) + (spi,))
+    def ask(self, home=VAN, key=None, spi=256, now_ms=0, source=CARE_OF, at=None, who=None, **more):
+        """A van registers; returns the code of the reply, or None. who: what its key is named after."""
+        name = "node-%s-%d" % (who or "%d.%d.%d.%d" % tuple(home), spi)
         self.keys.add_key(name, "hmac-md5", KEY)
         self._last += 1
         values = {
@@ -382,6 +389,96 @@ def test_a_tunnel_in_udp_of_a_van_behind_a_nat():
     assert fleet.ask(extensions=[ext.UdpTunnelRequest(0, 0)], source=OUTSIDE) == 0
     [tunnel] = [m for key, m in fleet.held.items() if key[0] == "tunnel"]
     assert (tunnel.kind, tunnel.peer) == (tunneld.KIND_MIP_UDP, OUTSIDE)
+
+
+# -- Known by name (RFC 2794)
+
+NAI = b"van7@example.net"
+BY_NAME = [ext.Nai(NAI)]
+ANY, POOL = bytes(4), (bytes((10, 80, 0, 0)), 29)
+
+
+def named(networks=(), spis=(256,), more=0):
+    """One that the table knows by name alone, beside others."""
+    table = vans(1)
+    for n in range(more + 1):
+        nai = NAI if n == 0 else b"van%d@example.org" % n
+        table.rows[nai] = ("vans", spis, networks)
+    return table
+
+
+def with_pool(table, **changes):
+    return options(table, address_pool=(POOL,), **changes)
+
+
+def by_name(fleet, home=ANY, nai=NAI, **more):
+    """(code or None, the home address of the reply)"""
+    code = fleet.ask(home, who=nai.decode(), extensions=[ext.Nai(nai)], **more)
+    return code, None if code is None else fleet.sent[-1][2].home_address
+
+
+def test_a_home_address_of_the_table_may_be_asked_for_by_name():
+    fleet = Fleet(options(Table({VAN: ("vans", (256,), ())}, {NAI: VAN})))
+    assert fleet.ask(ANY, who="10.64.0.1", extensions=BY_NAME) == 0  # its keys are named after the address
+    assert fleet.sent[-1][2].home_address == VAN and set(fleet.routes()) == {(VAN, 32)}
+    assert fleet.role.snapshot(0)["bound"][0]["nai"] == NAI.decode()
+    assert fleet.ask(VAN, who="10.64.0.1", now_ms=1000) == 0
+    other = [ext.Nai(b"somebody@else.example")]
+    assert fleet.ask(VAN, who="10.64.0.1", extensions=other, now_ms=2000) is None  # the address is another's
+    assert fleet.ask(ANY, who="10.64.0.1", extensions=other, now_ms=2000) is None
+
+
+def test_who_the_table_knows_by_name_alone_has_an_address_of_the_pool():
+    fleet = Fleet(with_pool(named((NETWORK,))))
+    code, home = by_name(fleet)
+    assert code == 0 and ipv4.covers(POOL, home) and set(fleet.routes()) == {(home, 32), NETWORK}
+    assert ("deliver",) + NETWORK in fleet.held  # while it is bound
+    assert fleet.kept() == 1 and fleet.role.snapshot(0)["nodes"] == 2
+    assert by_name(fleet, now_ms=1000) == (0, home) and by_name(fleet, home, now_ms=2000) == (0, home)
+    assert fleet.ask(home, who=NAI.decode(), now_ms=3000) == 0  # and without its name, now that it has one
+    assert by_name(fleet, lifetime_s=0, now_ms=4000)[0] == 0 and fleet.routes() == {}
+    assert ("deliver",) + NETWORK not in fleet.held and by_name(fleet, now_ms=5000) == (0, home)
+    fleet.tell(events.Command("revoke", [NAI.decode()]), 6000)
+    assert fleet.routes() == {}
+
+
+def test_who_does_not_prove_a_name_costs_nothing():
+    fleet = Fleet(with_pool(named(more=5)))
+    for n in range(5):
+        nai = b"van%d@example.org" % (n + 1)
+        assert by_name(fleet, nai=nai, key=bytes(16), now_ms=n * 10)[0] in (None, 131)
+    assert by_name(fleet, nai=b"nobody@example.net", now_ms=1000)[0] is None
+    assert fleet.kept() == 0 and fleet.role.leases.count == 0 and fleet.routes() == {}
+    assert by_name(fleet, now_ms=2000)[0] == 0 and fleet.role.leases.count == 1  # the control
+
+
+def test_a_name_that_leaves_the_table_leaves_its_address_and_a_changed_one_keeps_it():
+    fleet = Fleet(with_pool(named((NETWORK,))))
+    _, home = by_name(fleet)
+    fleet.reload(with_pool(named()))
+    assert set(fleet.routes()) == {(home, 32)} and ("deliver",) + NETWORK not in fleet.held
+    fleet.reload(with_pool(named(spis=(300,))), 2000)
+    assert fleet.routes() == {} and by_name(fleet, now_ms=3000)[0] is None
+    assert by_name(fleet, spi=300, now_ms=3000) == (0, home)
+    fleet.reload(with_pool(vans(1)), 4000)
+    assert fleet.routes() == {} and fleet.kept() == 0 and fleet.role.leases.count == 0
+    assert fleet.ask(home, who=NAI.decode(), spi=300, now_ms=5000) is None
+    fleet.reload(with_pool(named(more=1)), 6000)
+    assert by_name(fleet, home, nai=b"van1@example.org", now_ms=7000) == (0, home)  # it is free again
+    without = options(named(more=1))  # and goes with the pool
+    fleet.reload(without, 8000)
+    assert fleet.routes() == {} and fleet.role.leases.count == 0
+
+
+def test_a_restart_restores_who_is_known_by_name_with_its_address():
+    fleet = Fleet(with_pool(named((NETWORK,))))
+    _, home = by_name(fleet)
+    recorded, saved = fleet.last, last_saved(fleet)
+    other = Fleet(with_pool(named((NETWORK,))), saved.items())
+    assert set(other.routes()) == {(home, 32), NETWORK} and other.role.leases.count == 1
+    other.keys.add_key("node-%s-256" % NAI.decode(), "hmac-md5", KEY)
+    other.datagram(recorded, FORGER, now_ms=1000)
+    assert other.code() == 133  # a replay
 
 
 if __name__ == "__main__":

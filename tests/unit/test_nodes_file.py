@@ -15,6 +15,7 @@ CONFIGURATION = """config node_group 'vans'
 config node_group 'phones'
 config mobile_node 'branch'
 	option home_address '10.77.0.2'
+	option nai 'branch@example.net'
 	list mobile_network '10.77.1.0/24'
 	list association 'a'
 config association 'a'
@@ -33,8 +34,8 @@ def configuration():
     return options.read(uci.Document(CONFIGURATION, "careof"))
 
 
-def read(text):
-    file = NodesFile(written(text), configuration())
+def read(text, pooled=True):
+    file = NodesFile(written(text), configuration(), pooled)
     return finished(file)
 
 
@@ -72,7 +73,7 @@ def test_rows_are_what_the_lines_say():
 
 def test_every_mistake_has_its_line_and_what_was_expected():
     for line, why in (
-        ("10.64.0.9 vans", "expected HOME_ADDRESS GROUP SPI"),
+        ("10.64.0.9 vans", "expected HOME_ADDRESS, HOME_ADDRESS,NAI or NAI, then GROUP SPI"),
         ("10.64.0 vans 256", "'10.64.0': expected an IPv4 address"),
         ("224.0.0.1 vans 256", "'224.0.0.1': expected an IPv4 address"),
         ("10.77.0.2 vans 256", "10.77.0.2: it is that of a config mobile_node"),
@@ -102,6 +103,50 @@ def test_every_mistake_has_its_line_and_what_was_expected():
         assert place in (PATH + ":1", PATH + ":2") and why in text, (line, file.mistakes)
 
 
+def test_who_a_line_is_about_may_be_said_by_name():
+    file = read(
+        "10.64.0.1,van1@example.net vans 256\na@b.example vans 256 10.65.1.0/24\n10.64.0.2,van2 vans 256\n"
+    )
+    table = file.table
+    assert file.mistakes == [] and len(table) == 3
+    assert table.named(b"van1@example.net") == number(10, 64, 0, 1) and table.named(b"van2") == number(
+        10, 64, 0, 2
+    )
+    assert table.nai(number(10, 64, 0, 1)) == b"van1@example.net" and table.nai(number(10, 64, 0, 3)) is None
+    assert table.named(b"a@b.example") == b"a@b.example" and table.named(b"nobody@example.net") is None
+    assert table.row(b"a@b.example") == ("vans", (256,), ((bytes((10, 65, 1, 0)), 24),))
+    assert table.row(number(10, 64, 0, 1)) == table.row(number(10, 64, 0, 2)) == ("vans", (256,), ())
+    assert (
+        table
+        != read("10.64.0.1 vans 256\na@b.example vans 256 10.65.1.0/24\n10.64.0.2,van2 vans 256\n").table
+    )
+
+
+def test_mistakes_in_names_have_their_line_and_what_was_expected():
+    known = "10.64.0.1,van1@example.net vans 256\nvan3@example.net vans 256\n"
+    long = "n" * 40 + "@x.example"
+    for line, why in (
+        ("van9 vans 256", "'van9': expected an IPv4 address"),
+        ("10.64.0.9, vans 256", "'': expected 1 to 255 printable characters"),
+        ("10.64.0.9,v\u00e4n@x.example vans 256", "expected 1 to 255 printable characters"),
+        ("10.64.0.9,branch@example.net vans 256", "'branch@example.net': it is that of a config mobile_node"),
+        ("branch@example.net vans 256", "'branch@example.net': it is that of a config mobile_node"),
+        ("10.64.0.9,van1@example.net vans 256", "'van1@example.net': it is there already"),
+        ("van1@example.net vans 256", "'van1@example.net': it is there already"),
+        ("10.64.0.9,van3@example.net vans 256", "'van3@example.net': it is there already"),
+        ("10.64.0.1,van4@example.net vans 256", "10.64.0.1: it is there already"),
+        (long + " vans 256", "expected at most 47 octets, as its keys are named after it"),
+    ):
+        file = read(known + line + "\n")
+        [mistake] = file.mistakes
+        assert mistake.startswith(PATH + ":3: ") and why in mistake, (line, mistake)
+    [mistake] = read("van9@example.net vans 256", pooled=False).mistakes
+    assert mistake == PATH + ":1: 'van9@example.net': expected a home address, as there is no address_pool"
+    assert (
+        read("10.64.0.9,%s vans 256" % long, pooled=False).mistakes == []
+    )  # the control: keys are the address's
+
+
 def test_so_many_mistakes_are_told_and_no_more():
     file = read("nonsense\n" * 5000)
     assert len(file.mistakes) == READ_MISTAKES_MAX + 1 and "not read further" in file.mistakes[-1]
@@ -109,7 +154,7 @@ def test_so_many_mistakes_are_told_and_no_more():
 
 
 def test_a_file_that_is_not_there():
-    file = NodesFile("/nowhere/nodes", configuration())
+    file = NodesFile("/nowhere/nodes", configuration(), True)
     assert file.step() and "cannot be read" in file.mistakes[0]
 
 

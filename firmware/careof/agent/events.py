@@ -25,8 +25,9 @@ from collections import namedtuple
 
 # -- Options: sections of `system.options`; associations: {name: section} ---------------------------
 RouterOptions = namedtuple("RouterOptions", "router uplinks associations")  # uplinks: in the router's order
-# groups: {name: node_group section}. table: of many more nodes, or None; table.row(home address as a number)
-# is (name of its group, SPIs, networks) or None, len(table) their number.
+# groups: {name: node_group section}. table: of many more nodes, or None; table.row(key: home address as a
+# number, or the NAI of a node without one) is (name of its group, SPIs, networks) or None, table.named(NAI)
+# the key of its row or None, table.nai(number) the NAI beside a home address or None, len() their number.
 AgentOptions = namedtuple("AgentOptions", "agent nodes peers associations groups table")
 ForeignOptions = namedtuple("ForeignOptions", "agent peers visitors associations")
 

@@ -1,24 +1,29 @@
 """A home agent's file of mobile nodes (option nodes_file), for more of them than a configuration can name.
 
-    # HOME_ADDRESS GROUP SPI[,SPI...] [PREFIX ...]
-    10.77.0.2      vans  256,257      10.77.16.0/24
+    # WHO                          GROUP  SPI[,SPI...] [PREFIX ...]
+    10.77.0.2                      vans   256,257      10.77.16.0/24
+    10.77.0.3,van3@example.net     vans   256
+    laptop9@example.net            laptops 256
 
-The group is a config node_group. What a line says becomes a few octets (NodeTable); lines that say the same
-but for the address share theirs. Networks must not overlap: when all are known, each is looked up in the
-shorter lengths that there are.
+WHO is a home address, or that and the NAI that the node says beside or instead of it (RFC 2794), or an NAI
+alone, with an @: then its home address is one of the agent's address_pool. The group is a config node_group.
+What a line says becomes a few octets (NodeTable); lines that say the same but for who it is share theirs.
+Networks must not overlap: when all are known, each is looked up in the shorter lengths that there are.
 """
 
 import struct
 
 from ..limits import NODES_MAX
 from ..wire import ipv4
+from ..wire.messages import NAME_SIZE_MAX
 from .line_file import LineFile, shown
 from .option_checks import is_within
 from .option_table import NETWORKS_MAX, UPLINKS_MAX
-from .option_types import ADDRESS, PREFIX, whole
+from .option_types import ADDRESS, PREFIX, TEXT, whole
 
 _SPI = whole(256, 0xFFFFFFFF)
-_EXPECTED = "expected HOME_ADDRESS GROUP SPI[,SPI...] [PREFIX ...]"
+_EXPECTED = "expected HOME_ADDRESS, HOME_ADDRESS,NAI or NAI, then GROUP SPI[,SPI...] [PREFIX ...]"
+_NAI_ALONE_MAX = NAME_SIZE_MAX - len("node--4294967295")  # octets: its keys are named after it
 _HEAD = ">HBB"  # index of the group, numbers of SPIs and prefixes; the SPIs; the prefixes follow
 _HEAD_SIZE = 4
 _PREFIXES_AT_ONCE = 32
@@ -29,36 +34,51 @@ class NodeTable:
 
     def __init__(self, groups):
         self._groups = groups  # names
-        self._rows = {}  # home address as a number -> packed row
+        self._rows = {}  # home address as a number, or NAI of who has none -> packed row
         self._same = {}  # packed row -> itself
+        self._nais, self._numbers = {}, {}  # home address as a number -> NAI, of who has both; and back
 
     def __len__(self):
         return len(self._rows)
 
     def __eq__(self, other):
-        return isinstance(other, NodeTable) and (self._groups, self._rows) == (other._groups, other._rows)
+        if not isinstance(other, NodeTable):
+            return False
+        ours, theirs = (self._groups, self._rows, self._nais), (other._groups, other._rows, other._nais)
+        return ours == theirs
 
     def __hash__(self):
         return id(self)
 
-    def has(self, number):
-        return number in self._rows
+    def has(self, key):
+        return key in self._rows
 
-    def add(self, number, group, spis, networks):
+    def add(self, key, group, spis, networks, nai=None):
+        """key: the home address as a number, or an NAI alone, as octets; nai: the other one's."""
         row = struct.pack(_HEAD, group, len(spis), len(networks))
         for spi in spis:
             row += struct.pack(">I", spi)
         for address, length in networks:
             row += address + bytes((length,))
-        self._rows[number] = self._same.setdefault(row, row)
+        self._rows[key] = self._same.setdefault(row, row)
+        if nai is not None:
+            self._nais[key], self._numbers[nai] = nai, key
+
+    def named(self, nai):
+        """The key of the row of that NAI: a number, or the NAI itself; None: there is no such row."""
+        return nai if nai in self._rows else self._numbers.get(nai)
+
+    def nai(self, number):
+        """That of the row of a home address, or None."""
+        return self._nais.get(number)
 
     def complete(self):
         """There will be no more."""
         self._same = {}
 
-    def row(self, number):
+    def row(self, key):
         """(name of its group, SPIs, networks), or None."""
-        row = self._rows.get(number)
+        row = self._rows.get(key)
         if row is None:
             return None
         group, spi_count, network_count = struct.unpack_from(_HEAD, row, 0)
@@ -72,15 +92,20 @@ class NodeTable:
 
 
 class NodesFile(LineFile):
-    """Reads one. configuration: has the groups, and the nodes that are not to be in the file again."""
+    """Reads one. configuration: has the groups, and the nodes that are not to be in the file again.
 
-    def __init__(self, path, configuration):
+    pooled: has the agent addresses for nodes without one?
+    """
+
+    def __init__(self, path, configuration, pooled):
         super().__init__(path)
         groups = [group.name for group in configuration.node_group]
         self._groups = {group.name: (groups.index(group.name), group) for group in configuration.node_group}
         self.table = NodeTable(groups)
         homes = [node.home_address for node in configuration.mobile_node if node.home_address is not None]
         self._taken = {int.from_bytes(home_address, "big") for home_address in homes}
+        self._taken.update([node.nai.encode() for node in configuration.mobile_node if node.nai is not None])
+        self._pooled = pooled
         self._networks = {}  # length -> {prefix as a number: line, or 0: of the configuration}
         for node in configuration.mobile_node:
             for network in node.mobile_network:
@@ -105,11 +130,13 @@ class NodesFile(LineFile):
     def take(self, words):
         if len(words) < 3:
             raise ValueError(_EXPECTED)
-        number = int.from_bytes(_read(ADDRESS, words[0]), "big")
-        if number in self._taken:
-            raise ValueError("%s: it is that of a config mobile_node" % words[0])
-        if self.table.has(number):
-            raise ValueError("%s: it is there already" % words[0])
+        number, nai = _who(words[0])
+        if number is not None:
+            self._check_free(number, words[0].partition(",")[0])
+        if nai is not None:
+            self._check_free(nai, shown(nai.decode()))
+        if number is None:
+            self._check_alone(nai)
         if len(self.table) >= NODES_MAX:
             raise ValueError("expected no more than %d nodes" % NODES_MAX)
         index, group = self._groups.get(words[1], (0, None))
@@ -123,7 +150,24 @@ class NodesFile(LineFile):
             raise ValueError("expected at most %d networks" % NETWORKS_MAX)
         for network in networks:
             self._take_network(network, group)
-        self.table.add(number, index, spis, networks)
+        if number is None:
+            self.table.add(nai, index, spis, networks)
+        else:
+            self.table.add(number, index, spis, networks, nai)
+
+    def _check_free(self, key, text):
+        """Is it nobody's yet?"""
+        if key in self._taken:
+            raise ValueError("%s: it is that of a config mobile_node" % text)
+        if self.table.has(key) or self.table.named(key) is not None:
+            raise ValueError("%s: it is there already" % text)
+
+    def _check_alone(self, nai):
+        if not self._pooled:
+            raise ValueError("%s: expected a home address, as there is no address_pool" % shown(nai.decode()))
+        if len(nai) > _NAI_ALONE_MAX:
+            what = "%s: expected at most %d octets, as its keys are named after it"
+            raise ValueError(what % (shown(nai.decode()), _NAI_ALONE_MAX))
 
     def _take_network(self, network, group):
         text = ipv4.prefix_text(network)
@@ -150,6 +194,15 @@ class NodesFile(LineFile):
             if owner is not None:
                 text = ipv4.prefix_text((prefix.to_bytes(4, "big"), length))
                 self.mistake("%s: it overlaps a network of %s" % (text, _owner(owner)), line or owner)
+
+
+def _who(word):
+    """(home address as a number, or None; NAI as octets, or None)"""
+    address, comma, nai = word.partition(",")
+    if not comma and "@" in word:
+        return None, _read(TEXT, word).encode()
+    number = int.from_bytes(_read(ADDRESS, address), "big")
+    return number, _read(TEXT, nai).encode() if comma else None
 
 
 def _owner(line):

@@ -319,8 +319,10 @@ HomeAgent = _section(
         PATH,
         None,
         None,
-        "more mobile nodes, one a line: HOME_ADDRESS GROUP SPI[,SPI...] [PREFIX ...]. The key of each is "
-        "node-HOME_ADDRESS-SPI in the file of keys. Default: only those of config mobile_node",
+        "more mobile nodes, one a line: WHO GROUP SPI[,SPI...] [PREFIX ...]. WHO is HOME_ADDRESS, or "
+        "HOME_ADDRESS,NAI, or an NAI with an @, whose address is one of the address_pool. The key of each is "
+        "node-HOME_ADDRESS-SPI, or node-NAI-SPI, in the file of keys. Default: only those of config "
+        "mobile_node",
     ),
     _option(
         "home_network",

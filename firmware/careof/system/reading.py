@@ -22,7 +22,7 @@ class Reading:
         self._files, self._done = [], 0
         for agent in self.configuration.home_agent:
             if agent.nodes_file is not None:
-                file = NodesFile(agent.nodes_file, self.configuration)
+                file = NodesFile(agent.nodes_file, self.configuration, bool(agent.address_pool))
                 self.tables[agent.name] = file.table
                 self._files.append(file)
         if keys_path is not None and self.configuration.globals.key_provider == "keyd":

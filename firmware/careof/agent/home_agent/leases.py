@@ -27,13 +27,13 @@ class Leases:
         """Other prefixes, or other nodes. Returns the nodes whose lease is none any more."""
         self.pool = Pool(prefixes)
         nodes, self.count, lost = self._agent.nodes, 0, []
-        for node in nodes.sections():
-            if node.leases and node.home_address is not None:
+        for node in nodes.leasing():
+            if node.home_address is not None:
                 if self._may_be_leased(node.home_address) and nodes.find(node.home_address) is node:
                     self.count += 1
                 else:
                     lost.append(node)
-        known = set([node.nai for node in nodes.sections() if node not in lost])
+        known = set([node.nai for node in nodes.leasing() if node not in lost])
         for nai in [nai for nai in self._idle if nai not in known]:
             del self._idle[nai]
         return lost

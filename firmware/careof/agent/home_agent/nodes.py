@@ -214,7 +214,8 @@ class Nodes:
         self._order = []  # numbers of these and of those that are kept, sorted
         self._by_name = {}  # by NAI
         self._kept = {}  # by number_of(home address): those of the table that proved who they are
-        self._unswept = []  # numbers of these, whom the last configuration has not been carried out for
+        self._named = {}  # by NAI: the same, of those that the table knows by name alone
+        self._unswept = []  # keys of both, whom the last configuration has not been carried out for
         self._generation = 0
         self.changes = 0  # another number: who was looked up before may be another node now
         self.configure(options)
@@ -224,7 +225,8 @@ class Nodes:
         number = number_of(home_address)
         node = self._by_address.get(number)
         if node is not None:
-            return node
+            fits = node.generation in (0, self._generation)  # 0: of a section
+            return node if fits else self._name_looked_up(node.nai, node)
         node = self._kept.get(number)
         if node is not None and node.generation == self._generation:
             return node
@@ -258,14 +260,23 @@ class Nodes:
             del self._order[at]
 
     def named(self, nai):
-        """The node with that NAI, as octets."""
-        return self._by_name.get(nai)
+        """The node with that NAI, as octets, or None. One of the table is not kept by being found."""
+        node = self._by_name.get(nai)
+        key = self._table.named(nai) if node is None and self._table is not None else None
+        if key is None:
+            return node
+        if key != nai:
+            return self.find(key.to_bytes(4, "big"))
+        node = self._named.get(nai)
+        if node is not None and node.generation == self._generation:
+            return node
+        return self._name_looked_up(nai, node)
 
     def asking(self, request):
         """Whose request is it? The name decides, if it says one that is known here: an address beside it is a
         wish (RFC 4433 3.3)."""
         nai = mip_extensions.find(request.extensions, mip_extensions.Nai) if request.extensions else None
-        node = self._by_name.get(nai.name) if nai is not None else None
+        node = self.named(nai.name) if nai is not None else None
         if node is None and request.home_address != bytes(4):
             node = self.find(request.home_address)
             if node is not None and nai is not None and node.nai is not None:
@@ -275,11 +286,16 @@ class Nodes:
     def by_key(self, key):
         """The node that was kept under key_of()."""
         node = self._nodes.get(key)
+        if node is None and key[:1] == "@":
+            return self.named(key[1:].encode())
         return self.find(bytes.fromhex(key)) if node is None and len(key) == 8 else node
 
     def keep(self, node):
         """It has proved who it is."""
-        if node.generation:
+        if node.generation and node.leases:
+            self.changes += node.nai not in self._named
+            self._named[node.nai] = node
+        elif node.generation:
             number = number_of(node.home_address)
             is_new = number not in self._kept
             self._kept[number] = node
@@ -290,25 +306,36 @@ class Nodes:
     def readdress(self, node, home_address):
         """Give a node a home address of the pool, or take it (None)."""
         self.changes += 1
-        if node.home_address is not None and self.find(node.home_address) is node:
-            number = number_of(node.home_address)
-            del self._by_address[number]
-            self._ordered(number)
+        self._lets_go(node)
         node.takes(home_address)
-        node.on_demand = ()
+        node.on_demand = self._on_demand(node)
         if home_address is not None:
-            if self._leases_may_be_at_home:
-                node.on_demand = ((home_address, 32),)
             number = number_of(home_address)
             self._by_address[number] = node
             self._ordered(number)
+
+    def _lets_go(self, node):
+        """Of an address of the pool, if it has one."""
+        number = None if node.home_address is None else number_of(node.home_address)
+        if number is not None and self._by_address.get(number) is node:
+            del self._by_address[number]
+            self._ordered(number)
+
+    def _on_demand(self, node):
+        """What of the node's is routed to us only while it is bound."""
+        if not node.leases:
+            return self.outside(node.prefixes())
+        at_home = node.home_address is not None and self._leases_may_be_at_home
+        networks = self.outside(node.networks) if node.generation else ()
+        return (((node.home_address, 32),) if at_home else ()) + networks
 
     def __iter__(self):
         """Those of sections, and of the table those that are kept."""
         for node in self._nodes.values():
             yield node
-        for node in self._kept.values():
-            yield node
+        for kept in (self._kept, self._named):
+            for node in kept.values():
+                yield node
 
     def __len__(self):
         """How many are configured."""
@@ -318,6 +345,10 @@ class Nodes:
         """Those that a section has."""
         return list(self._nodes.values())
 
+    def leasing(self):
+        """Those that have, or may have, an address of the pool."""
+        return [node for node in self._nodes.values() if node.leases] + list(self._named.values())
+
     def configure(self, options):
         """Take a configuration: (nodes of sections that it has no more, [(node, its networks before)])."""
         self._table, self._groups = options.table, options.groups
@@ -326,7 +357,7 @@ class Nodes:
         self._policies = {name: policy.policy_of(group) for name, group in options.groups.items()}
         self._generation += 1
         self.changes += 1
-        self._unswept = list(self._kept)
+        self._unswept = list(self._kept) + list(self._named)
         gone, moved = self._nodes, []
         self._nodes, self._by_address, self._by_name = {}, {}, {}
         for section in options.nodes:
@@ -345,8 +376,8 @@ class Nodes:
                 self._by_name[node.nai] = node
             self._associate(node, [options.associations[name] for name in section.association])
             node.aaa = options.associations[section.aaa_association] if section.aaa_association else None
-        for node in self._nodes.values():
-            if node.leases and node.home_address is not None:
+        for node in self.leasing():
+            if node.home_address is not None:
                 self._by_address.setdefault(number_of(node.home_address), node)
         self._order = sorted(set(self._by_address) | set(self._kept))
         return list(gone.values()), moved
@@ -365,6 +396,9 @@ class Nodes:
         swept = []
         while self._unswept and len(swept) < most:
             number = self._unswept.pop()
+            if isinstance(number, bytes):
+                swept.append(self._name_swept(number))
+                continue
             node = self._kept[number]
             row = self._table.row(number) if self._table is not None else None
             if row is None or number in self._by_address:
@@ -378,24 +412,60 @@ class Nodes:
                 self._looked_up(number, node.home_address, node)
             if node.networks != networks:
                 node.networks = node.routed = networks
-            node.on_demand = self.outside(node.prefixes())
+            node.on_demand = self._on_demand(node)
             swept.append((node, before))
         return swept
+
+    def _name_swept(self, nai):
+        """The same for one that the table knows by name alone."""
+        node = self._named[nai]
+        before = node.routed
+        if self._name_looked_up(nai, node) is None:
+            del self._named[nai]
+            self.changes += 1
+            self._lets_go(node)
+            return node, None
+        _, _, networks = self._table.row(nai)
+        if node.networks != networks:
+            node.networks = node.routed = networks
+        node.on_demand = self._on_demand(node)
+        return node, before
 
     def _looked_up(self, number, home_address, node):
         """The node of a row: a new one, or this one with what the row says of its associations and policy."""
         row = self._table.row(number)
         if row is None:
             return None
-        name, spis, networks = row
+        nai = self._table.nai(number)
         if node is None:
-            node = AgentNode(RowSection(name, home_address, None, networks, None, None))
-            node.on_demand = self.outside(node.prefixes())
+            node = self._of_row(row, home_address, nai)
+        node.nai = nai
+        return self._as_row(node, row, node.text)
+
+    def _name_looked_up(self, nai, node):
+        """The same for one that the table knows by name alone."""
+        known = self._table is not None and nai not in self._by_name and self._table.named(nai) == nai
+        if not known:
+            return None
+        row = self._table.row(nai)
+        return self._as_row(node or self._of_row(row, None, nai), row, nai.decode())
+
+    def _of_row(self, row, home_address, nai):
+        name, _, networks = row
+        text = None if nai is None else nai.decode()
+        node = AgentNode(RowSection(name, home_address, text, networks, None, None))
+        node.generation = self._generation
+        node.on_demand = self._on_demand(node)
+        return node
+
+    def _as_row(self, node, row, text):
+        """With the associations and the policy of a row; text: what its keys are named after."""
+        name, spis, _ = row
         group = self._groups[name]
         node.name, node.policy, node.generation = name, self._policies[name], self._generation
         sections = []
         for spi in spis:
-            key = "node-%s-%d" % (node.text, spi)
+            key = "node-%s-%d" % (text, spi)
             sections.append(RowAssociation(key, spi, group.algorithm, group.replay))
         self._associate(node, sections)
         return node
