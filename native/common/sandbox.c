@@ -87,6 +87,16 @@ bool sandbox_become(const struct sandbox_user *user, const char **what)
     return sandbox_keep_capabilities(0, what);
 }
 
+uint64_t sandbox_lacks(uint64_t mask)
+{
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+    memset(data, 0, sizeof data);
+    if (syscall(SYS_capget, &header, data))
+        return 0; /* whoever cannot be asked is let try */
+    return mask & ~((uint64_t)data[1].permitted << 32 | data[0].permitted);
+}
+
 bool sandbox_keep_capabilities(uint64_t mask, const char **what)
 {
     if (!shrink_bounding_set(mask, what))

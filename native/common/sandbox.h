@@ -22,6 +22,9 @@ bool sandbox_become(const struct sandbox_user *user, const char **what);
 /* Of all capabilities only these bits (1 << CAP_...) stay; the bounding set shrinks with them. */
 bool sandbox_keep_capabilities(uint64_t mask, const char **what);
 
+/* Of these bits, those that this process has not got. */
+uint64_t sandbox_lacks(uint64_t mask);
+
 /* No new privileges by exec, no core dump, no tracing by the same user. */
 bool sandbox_harden(const char **what);
 

@@ -27,6 +27,7 @@ struct helper_state {
     int netlink;
     uint32_t tun_ifindex;
     uint32_t tun_address;
+    bool rules_tried, rules_lack; /* is there policy routing in this kernel? */
 };
 
 static void failed(struct helper_answer *answer, int error, const char *doing)
@@ -64,9 +65,13 @@ static int open_tun(struct helper_state *state, struct helper_answer *answer)
         failed(answer, EEXIST, "the TUN is open already");
         return -1;
     }
-    int tun = helper_open_tun(state->tun_name, &answer->offloads);
+    const char *step;
+    int tun = helper_open_tun(state->tun_name, &answer->offloads, &step);
     if (tun < 0) {
-        failed(answer, errno, state->tun_name);
+        int error = errno;
+        char doing[80];
+        snprintf(doing, sizeof doing, "%s: %s", state->tun_name, step);
+        failed(answer, error, doing);
         return -1;
     }
     answer->offloads |= helper_udp_offloads();
@@ -111,6 +116,18 @@ static int set_neighbour(struct helper_state *state, const struct helper_request
                         : kernel_neighbour(state->netlink, false, route.ifindex, request->address, request->mac);
 }
 
+/* Can the kernel route by rules? Found out once, by one that does nothing. */
+static bool has_rules(struct helper_state *state)
+{
+    const struct kernel_rule nothing = {.kind = KERNEL_RULE_GOES_ON, .device = ""};
+    if (!state->rules_tried) {
+        state->rules_lack = kernel_rule(state->netlink, true, &nothing) == EOPNOTSUPP;
+        kernel_rule(state->netlink, false, &nothing);
+        state->rules_tried = true;
+    }
+    return !state->rules_lack;
+}
+
 static int set_rule(struct helper_state *state, const struct helper_request *request, enum kernel_rule_kind kind)
 {
     const struct kernel_rule rule = {
@@ -132,20 +149,35 @@ static int set_ingress(struct helper_state *state, const struct helper_request *
     return error ? error : set_rule(state, &whole, last);
 }
 
+static const char *const verb_names[HELPER_VERBS] = {
+    [HELPER_DELIVER] = "deliver",
+    [HELPER_CAPTURE] = "capture",
+    [HELPER_SPARE] = "spare",
+    [HELPER_NEIGHBOUR] = "neighbour",
+    [HELPER_PROXY] = "proxy",
+    [HELPER_ON_LINK] = "on link",
+    [HELPER_QUIET] = "quiet",
+    [HELPER_INGRESS] = "ingress",
+    [HELPER_ADMIT] = "admit",
+};
+
+/* What goes by rules, without any in the kernel: to that, each table is the main one, and nothing may be put there
+ * that is meant for RULE_TABLE. */
+static bool lacks_rules(struct helper_state *state, const struct helper_request *request, struct helper_answer *answer)
+{
+    bool by_rules = request->verb == HELPER_CAPTURE || request->verb == HELPER_SPARE ||
+                    request->verb == HELPER_INGRESS || request->verb == HELPER_ADMIT;
+    if (!by_rules || has_rules(state))
+        return false;
+    answer->error = EOPNOTSUPP;
+    snprintf(answer->text, sizeof answer->text, "%s: this kernel has no policy routing (IP_MULTIPLE_TABLES)",
+             verb_names[request->verb]);
+    return true;
+}
+
 static void set_kernel_row(struct helper_state *state, const struct helper_request *request,
                            struct helper_answer *answer)
 {
-    static const char *const names[HELPER_VERBS] = {
-        [HELPER_DELIVER] = "deliver",
-        [HELPER_CAPTURE] = "capture",
-        [HELPER_SPARE] = "spare",
-        [HELPER_NEIGHBOUR] = "neighbour",
-        [HELPER_PROXY] = "proxy",
-        [HELPER_ON_LINK] = "on link",
-        [HELPER_QUIET] = "quiet",
-        [HELPER_INGRESS] = "ingress",
-        [HELPER_ADMIT] = "admit",
-    };
     struct kernel_route route = {
         .prefix = request->address,
         .length = request->length,
@@ -184,7 +216,7 @@ static void set_kernel_row(struct helper_state *state, const struct helper_reque
     if (!error)
         return;
     char doing[64];
-    snprintf(doing, sizeof doing, "%s %u.%u.%u.%u/%u", names[request->verb], request->address >> 24,
+    snprintf(doing, sizeof doing, "%s %u.%u.%u.%u/%u", verb_names[request->verb], request->address >> 24,
              request->address >> 16 & 255, request->address >> 8 & 255, request->address & 255, request->length);
     failed(answer, error, doing);
 }
@@ -279,7 +311,8 @@ static int obey(struct helper_state *state, const struct helper_request *request
     case HELPER_QUIET:
     case HELPER_INGRESS:
     case HELPER_ADMIT:
-        set_kernel_row(state, request, answer);
+        if (!lacks_rules(state, request, answer))
+            set_kernel_row(state, request, answer);
         return -1;
     default:
         failed(answer, EINVAL, "unknown verb");
@@ -332,8 +365,15 @@ static bool wait_for_the_last_one(void)
 /* Rights it needs to the end; binding to a device and raw sockets want NET_RAW, ports below 1024 NET_BIND. */
 static bool confine(const char **what)
 {
-    return sandbox_keep_capabilities(1u << CAP_NET_ADMIN | 1u << CAP_NET_RAW | 1u << CAP_NET_BIND_SERVICE, what) &&
-           sandbox_harden(what) && helper_filter(what);
+    if (!sandbox_keep_capabilities(1u << CAP_NET_ADMIN | 1u << CAP_NET_RAW | 1u << CAP_NET_BIND_SERVICE, what) ||
+        !sandbox_harden(what))
+        return false;
+    if (helper_filter(what))
+        return true;
+    if (errno != EINVAL && errno != ENOSYS)
+        return false;
+    log_line(LOG_WARNING, "helper: this kernel cannot %s: going on without", *what);
+    return true;
 }
 
 _Noreturn void helper_main(int socket, const char *tun_name)

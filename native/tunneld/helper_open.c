@@ -33,7 +33,7 @@
 #define UDP_GRO 104
 #endif
 
-int helper_open_tun(const char *name, uint32_t *offloads)
+int helper_open_tun(const char *name, uint32_t *offloads, const char **step)
 {
     static const struct {
         unsigned flags;
@@ -50,10 +50,13 @@ int helper_open_tun(const char *name, uint32_t *offloads)
     memset(&request, 0, sizeof request);
     strncpy(request.ifr_name, name, IFNAMSIZ - 1);
     request.ifr_flags = (short)(IFF_TUN | IFF_NO_PI | IFF_VNET_HDR | IFF_TUN_EXCL);
+    *step = "open /dev/net/tun";
     int tun = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
     if (tun < 0)
         return -1;
+    *step = "make it a TUN with offload headers";
     if (ioctl(tun, TUNSETIFF, &request) == 0) {
+        *step = "set its offloads";
         for (size_t i = 0; i < sizeof wishes / sizeof *wishes; i++) {
             if (ioctl(tun, TUNSETOFFLOAD, (unsigned long)wishes[i].flags) == 0) {
                 *offloads = wishes[i].offloads;

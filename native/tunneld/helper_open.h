@@ -13,13 +13,14 @@ struct helper_place {
     char device[IFNAMSIZ];
 };
 
-/* A TUN without packet information but with vnet_hdr and the segmentation offloads that the kernel has. */
-int helper_open_tun(const char *name, uint32_t *offloads);
+/* A TUN without packet information but with vnet_hdr and the segmentation offloads that the kernel has. `step` names
+ * what failed, here as below. */
+int helper_open_tun(const char *name, uint32_t *offloads, const char **step);
 
 /* What UDP sockets can do here. */
 uint32_t helper_udp_offloads(void);
 
-/* DF always, TTL fixed; TOS, TTL and destination told with each datagram. `step` names what failed. */
+/* DF always, TTL fixed; TOS, TTL and destination told with each datagram. */
 int helper_open_udp(const struct helper_place *place, const char **step);
 /* protocol: that of a tunnel. Of minimal encapsulation, which has no other place for what it says once, the outer
  * header is ours to write. */

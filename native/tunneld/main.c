@@ -6,6 +6,7 @@
  * good: without capabilities, under a filter of system calls. */
 #include <errno.h>
 #include <getopt.h>
+#include <linux/capability.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -97,7 +98,8 @@ static int open_tun(struct tunneld *tunneld, uint32_t *ifindex)
         return begin_failed(EXIT_HELPER, "the helper does not answer", strerror(errno));
     if (answer.error || fd < 0) {
         const char *hint = answer.error == ENOENT || answer.error == ENODEV ? " (is the kernel's tun module there?)"
-                           : answer.error == EPERM                          ? " (root is needed)"
+                           : answer.error == EBUSY                          ? " (there is a device of that name)"
+                           : answer.error == EINVAL                         ? " (the kernel is too old)"
                                                                             : "";
         if (answer.error == EBUSY && answer.another)
             return begin_failed(EXIT_ANOTHER, "not started", answer.text);
@@ -148,6 +150,25 @@ static int listen_failed(const char *path)
     return begin_failed(EXIT_SOCKET, path, errno == EEXIST ? "it is there, and no socket" : strerror(errno));
 }
 
+/* Root in a container may have less than root. Returns an exit status. */
+static int check_rights(void)
+{
+    static const struct {
+        unsigned bit;
+        const char *name;
+    } needed[] = {
+        {CAP_NET_ADMIN, " CAP_NET_ADMIN"}, {CAP_NET_RAW, " CAP_NET_RAW"}, {CAP_NET_BIND_SERVICE, " CAP_NET_BIND_SERVICE"},
+        {CAP_SETUID, " CAP_SETUID"},       {CAP_SETGID, " CAP_SETGID"},   {CAP_SETPCAP, " CAP_SETPCAP"},
+    };
+    char names[160] = "";
+    if (geteuid() != 0)
+        return begin_failed(EXIT_PRIVILEGE, "not root", "the TUN, routes and sockets need it at the start");
+    for (size_t i = 0; i < sizeof needed / sizeof *needed; i++)
+        if (sandbox_lacks(1ull << needed[i].bit))
+            strcat(names, needed[i].name); /* all of them fit */
+    return names[0] ? begin_failed(EXIT_PRIVILEGE, "root without", names + 1) : 0;
+}
+
 /* Returns an exit status. */
 static int begin(struct tunneld *tunneld, const struct options *options)
 {
@@ -156,13 +177,14 @@ static int begin(struct tunneld *tunneld, const struct options *options)
         uint8_t duplicates_key[16];
     } random;
     uint32_t tun_ifindex;
-    if (geteuid() != 0)
-        return begin_failed(EXIT_PRIVILEGE, "not root", "the TUN, routes and sockets need it at the start");
+    int status = check_rights();
+    if (status)
+        return status;
     if (getrandom(&random, sizeof random, 0) != sizeof random)
         return begin_failed(EXIT_PRIVILEGE, "no random numbers", strerror(errno));
     if (!helper_start(&tunneld->helper, options->tun))
         return begin_failed(EXIT_HELPER, "cannot fork the helper", strerror(errno));
-    int status = open_tun(tunneld, &tun_ifindex);
+    status = open_tun(tunneld, &tun_ifindex);
     if (status)
         return status;
     tunneld->epoch = random.epoch;

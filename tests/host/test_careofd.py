@@ -9,6 +9,7 @@ import time
 
 import pytest
 from careof.crypt.soft import SoftProvider
+from careof.limits import UPLINK_RETRY_MS
 from careof.wire import ipv4, mip
 from careof_office import (
     AGENT,
@@ -18,10 +19,12 @@ from careof_office import (
     INTERPRETERS,
     KEY,
     SPI,
+    End,
     Office,
     environment,
     wait_until,
 )
+from namespaces import Namespace
 from tunneld_process import cannot_run
 
 pytestmark = pytest.mark.skipif(cannot_run() is not None, reason=str(cannot_run()))
@@ -98,6 +101,32 @@ def test_wrong_starts_end_with_a_status_and_a_line(interpreter, tmp_path):
     config.write_text(BRANCH)
     done = start("--config", config, "--run", tmp_path / "missing/folder")
     assert done.returncode == 4 and "missing/folder" in done.stderr and done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("interpreter", INTERPRETERS)
+def test_a_port_that_is_in_use_is_told_once_and_tried_again(interpreter):
+    space = Namespace("agent")
+    space.ip("address", "add", f"{AGENT_ADDRESS}/32", "dev", "lo")
+    other = space.inside(lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+    other.bind((AGENT_ADDRESS, 434))
+    end = End(space, AGENT, interpreter)
+    try:
+        told = f"refused SetUplink: any device: bind {AGENT_ADDRESS}:434: Address already in use"
+        wait_until(lambda: told in end.log(), f"the port to be told: {end.log()}")
+        time.sleep(2 * UPLINK_RETRY_MS / 1000)
+        assert end.log().count("Address already in use") == 1 and end.careof("status")[0] == 0
+        other.close()
+        sender = space.inside(lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+
+        def is_heard():
+            sender.sendto(b"\1", (AGENT_ADDRESS, 434))
+            return end.counters().get("request_malformed", 0) > 0
+
+        wait_until(is_heard, "the port to be taken")
+        sender.close()
+    finally:
+        end.remove()
+        space.remove()
 
 
 def test_a_second_one_in_the_same_folder_is_refused(shared):

@@ -93,19 +93,19 @@ class Client:
 
 
 class Tunneld:
-    """One process; `log` is what it said."""
+    """One process; `log` is what it said. launcher: the beginning of the command that starts it."""
 
-    def __init__(self, namespace, *options, tun="careof0"):
+    def __init__(self, namespace, *options, tun="careof0", launcher=()):
         self.folder = Path(tempfile.mkdtemp(prefix="careof-tunneld-"))
         self.folder.chmod(0o755)
         self.path = self.folder / "tunneld.sock"
         self.log_path = self.folder / "log"
-        self._namespace, self._options, self._tun = namespace, options, tun
+        self._namespace, self._options, self._tun, self._launcher = namespace, options, tun, launcher
         self.start()
 
     def start(self):
         with open(self.log_path, "a") as log:
-            command = (BINARY, "--socket", self.path, "--tun", self._tun, *self._options)
+            command = (*self._launcher, BINARY, "--socket", self.path, "--tun", self._tun, *self._options)
             self.process = self._namespace.start(*command, stdout=log, stderr=subprocess.STDOUT)
 
     def client(self):

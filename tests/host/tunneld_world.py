@@ -23,11 +23,11 @@ IP_MTU, IP_MTU_DISCOVER, IP_PMTUDISC_DO, IP_PMTUDISC_DONT = 14, 10, 2, 0
 class World:
     """One tunneld with one MIP-UDP and one IPIP tunnel, and a socket at every end."""
 
-    def __init__(self):
+    def __init__(self, **more):
         self.router, self.outside = Namespace("router"), Namespace("outside")
         join(self.router, "up0", "192.0.2.1/24", self.outside, "out0", f"{PEER}/24")
         self.outside.ip("address", "add", "192.0.2.3/24", "dev", "out0")
-        self.tunneld = Tunneld(self.router)
+        self.tunneld = Tunneld(self.router, **more)
         self.client = self.tunneld.client()
         self.client.replay(
             wire.SetTun(ip(HOME), 1500),
