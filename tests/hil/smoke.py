@@ -24,14 +24,15 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests/host"), str(ROOT / "firmware")]
 
-import board as board_module  # noqa: E402
 import cross  # noqa: E402
 import debian  # noqa: E402
 import peers  # noqa: E402
 import tunneld_process  # noqa: E402
-from board import PROJECT, RUN, Board  # noqa: E402
 from careof_office import AGENT, AGENT_ADDRESS, BRANCH, SERVER, End, wait_until  # noqa: E402
 from namespaces import Namespace  # noqa: E402
+
+import board as board_module  # noqa: E402
+from board import PROJECT, RUN, Board  # noqa: E402
 
 FOLDER = ROOT / "build/smoke"
 PROGRAMS = ("qemu-system-mipsel", "make", "apt-get", "curl")
