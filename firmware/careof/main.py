@@ -246,6 +246,9 @@ class Careofd:
     def _release(self, role, action):
         self._tunneld.release((role.name,) + action.key)
 
+    def _confirm(self, role, action):
+        self._tunneld.after_all(lambda: self._tell(role, events.Confirmed(action.token)))
+
     def _authenticate(self, role, action):
         def answered(authenticator):
             if authenticator is None:
@@ -455,6 +458,7 @@ PERFORM = {
     events.SendFrame: Careofd._send_frame,
     events.Hold: Careofd._hold,
     events.Release: Careofd._release,
+    events.Confirm: Careofd._confirm,
     events.Authenticate: Careofd._authenticate,
     events.Verify: Careofd._verify,
     events.Log: Careofd._log_line,

@@ -112,6 +112,8 @@ class Bench:
                 elif kind is events.Authenticate:
                     authenticator = self.keys.authenticate(action.key, action.data)
                     answers.append(events.Authenticated(action.token, authenticator))
+                elif kind is events.Confirm:
+                    answers.append(events.Confirmed(action.token))
                 elif kind is events.Send:
                     self.number += 1
                     tunneld.pack(tunneld.SendSignal(*action), self.number & 0xFFFF)

@@ -11,6 +11,7 @@ import pytest
 from careof.crypt.soft import SoftProvider
 from careof.limits import UPLINK_RETRY_MS
 from careof.wire import ipv4, mip
+from careof.wire import mip_extensions as ext
 from careof_office import (
     AGENT,
     AGENT_ADDRESS,
@@ -244,6 +245,32 @@ class Stranger:
         """Its care-of addresses, as the home agent has them."""
         status = self.office.agent.status() or {"bound": []}
         return [row["care_of"] for row in status["bound"]]
+
+
+def test_a_network_that_the_kernel_routes_elsewhere_is_told_as_not_set_up(office):
+    """RFC 5177 6.6: what careof-tunneld cannot do is known before the reply."""
+    stranger, other = Stranger(office), "10.66.0.0/24"
+    office.outside.ip("route", "add", other, "dev", "lo")
+    networks = f"\tlist mobile_network '{other}'\n\tlist mobile_network '10.77.1.0/24'"
+    office.agent.config_path.write_text(AGENT.replace("\tlist mobile_network '10.77.1.0/24'", networks))
+    assert office.agent.careof("reload")[0] == 0
+
+    def codes():
+        stranger.say(registration())
+        try:
+            reply = mip.unpack(stranger.socket.recv(2000)).message
+        except TimeoutError:
+            return None  # tunneld is not there
+        assert reply.code == 0
+        found = [e for e in reply.extensions if isinstance(e, ext.MobileNetworkReply)]
+        return {ipv4.prefix_text((e.prefix, e.length)): e.code for e in found}
+
+    wait_until(lambda: "File exists" in office.agent.log(), "the route to be refused")
+    assert codes() == {other: 3, "10.77.1.0/24": 0}
+    office.outside.ip("route", "del", other, "dev", "lo")
+    office.agent.tunneld.kill()
+    office.agent.tunneld.start()
+    wait_until(lambda: codes() == {other: 0, "10.77.1.0/24": 0}, "the control: nobody else routes it")
 
 
 UNSIGNED = registration()[: -32 - 6]

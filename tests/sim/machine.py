@@ -194,6 +194,7 @@ PERFORM = {
     events.SendInner: Machine._send_inner,
     events.Hold: Machine._hold,
     events.Release: Machine._release,
+    events.Confirm: lambda machine, action: events.Confirmed(action.token),
     events.Authenticate: Machine._authenticate,
     events.Verify: Machine._verify,
     events.Log: Machine._log,

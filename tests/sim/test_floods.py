@@ -29,6 +29,8 @@ class Slow(Agent):
         for action in self.role.handle(event, now_ms):
             if isinstance(action, (events.Verify, events.Authenticate)):
                 self.queue.append((now_ms, action))
+            elif isinstance(action, events.Confirm):
+                self.tell(events.Confirmed(action.token), now_ms)
             elif isinstance(action, events.Count):
                 self.counts[action.name] = self.counts.get(action.name, 0) + 1
             elif isinstance(action, events.Send):

@@ -31,6 +31,7 @@ class Agent:
         self.sent_octets = []
         self.others = []
         self._serial = 0
+        self.refuses = lambda message: False  # what tunneld cannot do
         self.tell(events.WallClock(UNIX_MS))
 
     def tell(self, event, now_ms=0):
@@ -43,11 +44,15 @@ class Agent:
                 elif isinstance(action, events.Authenticate):
                     octets = self.keys.authenticate(action.key, action.data)
                     waiting.append(events.Authenticated(action.token, octets))
+                elif isinstance(action, events.Confirm):
+                    waiting.append(events.Confirmed(action.token))
                 elif isinstance(action, events.Send):
                     self.sent.append((action.destination, action.port, mip.unpack(action.data).message))
                     self.sent_octets.append(action.data)
                 elif isinstance(action, events.Hold):
                     self.held[action.key] = action.message
+                    if self.refuses(action.message):
+                        waiting.append(events.Refused(action.message, 28, "No space left on device"))
                 elif isinstance(action, events.Release):
                     self.held.pop(action.key, None)
                 elif isinstance(action, events.Count):
@@ -121,8 +126,10 @@ def test_what_is_held_for_a_node_is_said_before_its_reply():
     actions = agent.role.handle(events.Verified(first[0].token, True), 0)
     for action in actions:
         order.append(type(action))
-    assert order.index(events.Hold) < order.index(events.Authenticate)
-    assert events.Send not in order
+    assert order.index(events.Hold) < order.index(events.Confirm) and events.Send not in order
+    assert events.Authenticate not in order  # nor is it signed before tunneld has taken it
+    actions = agent.role.handle(events.Confirmed(actions[order.index(events.Confirm)].token), 0)
+    assert events.Authenticate in [type(action) for action in actions]
 
 
 def test_a_binding_makes_tunnel_path_routes_and_sources():

@@ -3,7 +3,7 @@
 from collections import namedtuple
 
 from careof.agent import events
-from careof.limits import GRATUITOUS_ARPS
+from careof.limits import CONFIRMATIONS_MAX, GRATUITOUS_ARPS
 from careof.wire import ipv4, link, mip, tunneld
 from careof.wire import mip_extensions as ext
 from careof.wire import router_discovery as discovery
@@ -294,6 +294,97 @@ def test_networks_that_cannot_be_had():
     assert networks(none, LAN) == [] and none.code() == 148
     networks(none)
     assert none.code() == 0
+
+
+def refusing(*kinds):
+    """What tunneld cannot do for MORE; without kinds: any tunnel."""
+
+    def refuses(message):
+        if not kinds:
+            return isinstance(message, tunneld.SetTunnel)
+        return isinstance(message, kinds) and MORE[0] in message and MORE[1] in message
+
+    return refuses
+
+
+def test_a_network_that_cannot_be_forwarded_to_has_a_code_of_its_own():
+    """6.6: as the request names it, and where it names none; what can be is."""
+    for wanted in ((LAN, MORE), ()):
+        for kind in (tunneld.SetRoute, tunneld.SetInner):
+            home = Home(networks=(LAN, MORE))
+            home.refuses = refusing(kind)
+            told = networks(home, *wanted)
+            assert home.code() == 0 and [(t.prefix, t.code) for t in told] == [(LAN[0], 0), (MORE[0], 3)]
+            assert set(home.routes()) == {(HOME, 32), LAN} and home.counts["network_not_set_up"] == 1
+            assert [key for key in home.held if key[0] == "inner" and MORE[0] in key] == []
+            # It is tried again by the next request, which a renewal is, too; the control: it can be done now.
+            assert [t.code for t in networks(home, *wanted)] == [0, 3]
+            home.refuses = lambda message: False
+            assert [t.code for t in networks(home, *wanted)] == [0, 0]
+            assert set(home.routes()) == {(HOME, 32), LAN, MORE}
+
+
+def test_without_one_that_can_be_forwarded_to_the_request_is_refused_and_binds_nothing():
+    """6.3: 147."""
+    for refuses, of_all in ((refusing(tunneld.SetRoute), (MORE,)), (refusing(), (LAN, MORE))):
+        home = Home(networks=of_all)
+        home.refuses = refuses
+        told = networks(home)
+        assert home.code() == 147 and [t.code for t in told] == [3] * len(of_all)
+        assert home.bound() == [] and home.routes() == {}
+        last = home.received().message.identification
+        home.refuses = lambda message: False
+        networks(home)
+        assert home.code() == 0 and len(home.bound()) == 1 and home.received().message.identification != last
+
+
+def test_a_repeated_request_gets_the_same_codes():
+    home = Home(networks=(LAN, MORE))
+    home.refuses = refusing(tunneld.SetRoute)
+    wanted = [ext.MobileNetworkRequest(*prefix) for prefix in (LAN, MORE)]
+    data = home.request(care_of=OUTSIDE, extensions=wanted)
+    for _ in range(2):
+        home.datagram(data, OUTSIDE)
+        told = [e for e in home.received().message.extensions if isinstance(e, ext.MobileNetworkReply)]
+        assert home.code() == 0 and [t.code for t in told] == [0, 3]
+    assert home.counts["request_repeated"] == 1
+    home.refuses = refusing()
+    moved = home.request(care_of=OTHER_CARE_OF, extensions=wanted)
+    for _ in range(2):
+        home.datagram(moved, OTHER_CARE_OF)
+        assert home.code() == 147 and home.bound() == []
+
+
+def test_a_network_that_the_kernel_does_not_deliver_is_none_until_there_is_another_tunneld():
+    home = Home(networks=(LAN, MORE))
+    home.tell(events.Refused(tunneld.SetDeliver(*MORE), 17, "deliver: File exists"))
+    assert [t.code for t in networks(home)] == [0, 3]
+    home.tell(events.TunneldDown()).tell(events.TunneldUp(0))
+    assert [t.code for t in networks(home)] == [0, 0]
+
+
+def test_a_renewal_waits_for_nobody():
+    home = Home(networks=(LAN, MORE))
+    asked = []
+    home.refuses = lambda message: asked.append(message)
+    networks(home)
+    of_first = home.role.forwarding._token
+    for _ in range(3):
+        networks(home)
+    assert of_first == home.role.forwarding._token == 1 and home.code() == 0 and asked
+    bare = Home(networks=())
+    networks(bare)
+    assert bare.role.forwarding._token == 0 and bare.code() == 0
+
+
+def test_what_tunneld_never_answers_is_bounded():
+    home = Home(networks=(LAN,))
+    node = home.role.nodes.find(HOME)
+    for _ in range(CONFIRMATIONS_MAX + 5):
+        actions = home.role.forwarding.confirm(node, None)
+    assert len(home.role.forwarding._open) == CONFIRMATIONS_MAX
+    assert events.Count("confirmations_too_many") in actions
+    home.role.handle(events.Confirmed(1), 0)  # it was forgotten
 
 
 def test_which_networks_were_asked_for_survives_a_restart():

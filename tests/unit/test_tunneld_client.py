@@ -167,6 +167,41 @@ def test_rubbish_is_counted_and_what_follows_is_heard(world):
 
 
 @told
+def test_who_waits_for_all_that_was_told_is_called_behind_what_was_refused(world):
+    calls = []
+    world.client.after_all(lambda: calls.append("away"))
+    assert calls == ["away"]
+    world.greet()
+    world.client.hold("uplink", UPLINK)
+    for name in ("one", "two"):
+        world.client.after_all(lambda name=name: calls.append((name, len(world.refusals))))
+    assert world.sent()[-2:] == [UPLINK, wire.AskCounters()]  # one question for all of a turn
+    number = world.client._number - 1
+    world.say(wire.Done(number, 19, b"no"), wire.Counters(bytes(8 * len(wire.COUNTERS))))
+    assert calls[1:] == [("one", 1), ("two", 1)] and world.refusals[0][0] == UPLINK
+    world.client.after_all(lambda: calls.append("nothing to say"))
+    assert world.sent() == [wire.AskCounters()]
+    world.client.after_all(lambda: calls.append("in this turn"))
+    world.socket.incoming.append(OSError(104, "reset"))
+    world.loop.readable(world.socket)
+    assert calls[3:] == ["nothing to say", "in this turn"]  # nobody waits for who is gone
+
+
+@told
+def test_counters_and_waits_are_answered_in_their_order(world):
+    world.greet()
+    answers = []
+    world.client.after_all(lambda: answers.append("all"))
+    world.end_turn()
+    world.client.ask_counters(answers.append)
+    world.end_turn()
+    world.say(wire.Counters(bytes(8 * len(wire.COUNTERS))))
+    assert answers == ["all"]
+    world.say(wire.Counters(bytes(8 * len(wire.COUNTERS))))
+    assert answers[1]["out_packets"] == 0
+
+
+@told
 def test_counters_are_answered_or_not_at_all(world):
     answers = []
     world.client.ask_counters(answers.append)

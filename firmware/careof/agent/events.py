@@ -62,6 +62,7 @@ Authenticated = namedtuple(
     "Authenticated", "token authenticator"
 )  # of Authenticate; None: there is no such key
 Verified = namedtuple("Verified", "token genuine")  # answer to Verify
+Confirmed = namedtuple("Confirmed", "token")  # answer to Confirm, after any Refused
 Command = namedtuple("Command", "name arguments")  # from the status socket; "move", "stop", ...
 Reconfigured = namedtuple("Reconfigured", "options")  # the new options of this role
 
@@ -75,6 +76,8 @@ SendInner = namedtuple("SendInner", "path data")  # an inner packet by that path
 # Hold. Release sends the matching Drop.
 Hold = namedtuple("Hold", "key message")
 Release = namedtuple("Release", "key")
+# Say Confirmed when tunneld has done, or refused, all that it was told so far; at once if it is not there.
+Confirm = namedtuple("Confirm", "token")
 Authenticate = namedtuple("Authenticate", "token key data")  # key: the name of an association's key
 Verify = namedtuple("Verify", "token key data authenticator")
 Log = namedtuple("Log", "level tag text")  # level: "error", "warning", "notice", "info", "debug"

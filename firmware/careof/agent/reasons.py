@@ -46,6 +46,14 @@ REASONS = {
     "request_repeated": Reason("a request that came again: its reply was lost", _NONE),
     "request_deregister": Reason("a request that ends a binding", _NONE),
     "reply_deregister": Reason("an answer to a request that ends a binding", _NONE),
+    "network_not_set_up": Reason(
+        "a registration whose networks, or some of them, cannot be forwarded to (RFC 5177)",
+        "see the line before it for what careof-tunneld could not do",
+    ),
+    "confirmations_too_many": Reason(
+        "a registration that is not answered, as too many wait for careof-tunneld; the node asks again",
+        "nothing, if it passes: a storm of registrations",
+    ),
     "binding_expired": Reason(
         "a binding's lifetime ended and was not renewed", "see why its node is not reached any more"
     ),

@@ -16,6 +16,7 @@ from ..wire.mip_extensions import (
     NETWORK_FINE,
     NETWORK_IMPLICIT,
     NETWORK_INVALID,
+    NETWORK_NOT_SET_UP,
     NETWORK_UNAUTHORIZED,
 )
 
@@ -39,6 +40,15 @@ def _code(wanted, allowed):
     return NETWORK_FINE if (wanted.prefix, wanted.length) in allowed else NETWORK_UNAUTHORIZED
 
 
+def _set_up(prefix, routed):
+    return NETWORK_FINE if prefix in routed else NETWORK_NOT_SET_UP
+
+
+def _told(wanted, allowed, routed):
+    code = _code(wanted, allowed)
+    return _set_up((wanted.prefix, wanted.length), routed) if code == NETWORK_FINE else code
+
+
 def judge(request, allowed):
     """What a request may have of the prefixes that are allowed for its node (6.3)."""
     wanted = _asked_for(request)
@@ -51,8 +61,11 @@ def judge(request, allowed):
     return Verdict(ACCEPTED if routed else NETWORK_ERROR, routed)
 
 
-def acknowledge(request, allowed, code):
-    """The reply's extensions (4.2): a code for each prefix that was asked for, or all that it has."""
+def acknowledge(request, allowed, routed, code):
+    """The reply's extensions (4.2): a code for each prefix that was asked for, or all that it has.
+
+    routed: those that are forwarded to it.
+    """
     if not allowed and code == ACCEPTED:
         return []
     wanted = _asked_for(request)
@@ -60,10 +73,10 @@ def acknowledge(request, allowed, code):
         return []
     if wanted:
         return [
-            mip_extensions.MobileNetworkReply(NETWORK_EXPLICIT, _code(w, allowed), w.prefix, w.length)
+            mip_extensions.MobileNetworkReply(NETWORK_EXPLICIT, _told(w, allowed, routed), w.prefix, w.length)
             for w in wanted
         ]
     return [
-        mip_extensions.MobileNetworkReply(NETWORK_IMPLICIT, NETWORK_FINE, prefix, length)
+        mip_extensions.MobileNetworkReply(NETWORK_IMPLICIT, _set_up((prefix, length), routed), prefix, length)
         for prefix, length in allowed
     ]

@@ -36,6 +36,14 @@ else:
         return key
 
 
+def _answer(waiting, counters):
+    if isinstance(waiting, list):
+        for call in waiting:
+            call()
+    else:
+        waiting(counters)
+
+
 class TunneldClient:
     """deliver(message) gets every message that is not about the connection; changed(up, offloads) its state;
     refused(message, error, text) what tunneld could not do."""
@@ -54,7 +62,8 @@ class TunneldClient:
         self._number = 0
         self._batch, self._batch_size = [], 0  # packed messages of this turn
         self._recent = [None] * REMEMBERED
-        self._after_counters = []
+        self._after_counters = []  # who waits for Counters: an answer(), or a list of calls of after_all()
+        self._after_all = []  # of this turn
         loop.add_timer(self)
 
     @property
@@ -97,6 +106,14 @@ class TunneldClient:
         self._after_counters.append(answer)
         self._send(wire.AskCounters())
 
+    def after_all(self, call):
+        """Call call() when tunneld has done, or refused, all that it was told so far: it answers in order. At
+        once if it is away. One question serves all of a turn."""
+        if self.state != UP:
+            call()
+        else:
+            self._after_all.append(call)
+
     def close(self):
         self._loop.remove_timer(self)
         self._connection.close()
@@ -104,10 +121,10 @@ class TunneldClient:
     # -- The connection
 
     def deadline(self):
-        return 0 if self._batch else self._connection.deadline()
+        return 0 if self._batch or self._after_all else self._connection.deadline()
 
     def late(self, now_ms):
-        if self._batch:
+        if self._batch or self._after_all:
             self._flush()
         elif self._connection.deadline() is not None:
             self._connection.late(now_ms)
@@ -119,9 +136,10 @@ class TunneldClient:
         self._replay = None
         self._batch, self._batch_size = [], 0
         self._count("tunneld_lost")
-        for answer in self._after_counters:
-            answer(None)
-        self._after_counters = []
+        waiting, self._after_counters = self._after_counters + [self._after_all], []
+        self._after_all = []
+        for answer in waiting:
+            _answer(answer, None)
         if was_up:
             self._changed(False, why)
 
@@ -146,6 +164,10 @@ class TunneldClient:
         self._batch_size += len(octets)
 
     def _flush(self):
+        if self._after_all and self.state == UP:
+            self._batch.append(self._packed(wire.AskCounters()))
+            self._after_counters.append(self._after_all)
+            self._after_all = []
         batch, self._batch, self._batch_size = self._batch, [], 0
         if batch and self.state == UP:
             self._connection.send(b"".join(batch))
@@ -216,6 +238,9 @@ class TunneldClient:
             self._deliver(message)
 
     def _counted(self, message):
+        if self._after_counters and isinstance(self._after_counters[0], list):
+            _answer(self._after_counters.pop(0), None)
+            return
         try:
             counters = wire.counters(message.values)
         except Malformed:

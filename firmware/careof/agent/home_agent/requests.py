@@ -167,7 +167,7 @@ class Requests:
         agent, node, request = self._agent, asked.node, asked.received.message
         verdict = self._judge(asked)
         wanted = networks.judge(request, node.networks)
-        lifetime_s, code, actions, renewed = 0, verdict.code, [], True
+        lifetime_s, code, actions, renewed, routed = 0, verdict.code, [], True, node.routed
         if code == admission.ACCEPTED:
             code, actions = self._admit(asked, verdict, wanted, now_ms)
         if code == admission.ACCEPTED and verdict.no_change:
@@ -178,6 +178,41 @@ class Requests:
             actions += more
         identification = asked.association.took(request, asked.source, asked.port, code)
         agent.touched(node, now_ms, renewed)
+        if lifetime_s and node.routed and not (renewed and node.routed == routed):
+            return actions + self._when_forwarded(asked, code, lifetime_s, identification, verdict)
+        return actions + self._answer(asked, code, lifetime_s, identification, verdict, now_ms)
+
+    def _when_forwarded(self, asked, code, lifetime_s, identification, verdict):
+        """Answered when tunneld has taken its networks, or has not (RFC 5177 6.6)."""
+
+        def then(refused, now_ms):
+            if not refused:
+                return self._answer(asked, code, lifetime_s, identification, verdict, now_ms)
+            again = self._looked_up_again(asked)
+            if again is None:
+                return [Count("request_unknown_node")]
+            return self._not_forwarded(again, refused, code, lifetime_s, identification, verdict, now_ms)
+
+        return self._agent.forwarding.confirm(asked.node, then)
+
+    def _not_forwarded(self, asked, refused, code, lifetime_s, identification, verdict, now_ms):
+        """Those networks are not the node's until it registers again; without any it is not bound."""
+        agent, node, before = self._agent, asked.node, asked.node.routed
+        node.routed = tuple([prefix for prefix in before if prefix not in refused])
+        actions = agent.paths.networks_changed(node, before, now_ms)
+        names = ", ".join([ipv4.prefix_text(prefix) for prefix in refused])
+        text = "%s: not forwarded to: %s: %s" % (node.text, names, why("network_not_set_up"))
+        actions += [Count("network_not_set_up"), Log("error", "binding", text)]
+        if not node.routed:
+            code = asked.association.last_code = networks.NETWORK_ERROR
+            lifetime_s, last = 0, asked.received.message.identification
+            for binding in [b for b in node.bindings if b.asked.identification == last]:
+                actions += agent.drop_binding(node, binding, now_ms)
+        return actions + self._answer(asked, code, lifetime_s, identification, verdict, now_ms)
+
+    def _answer(self, asked, code, lifetime_s, identification, verdict, now_ms):
+        """Counted, and replied to."""
+        node, actions = asked.node, []
         if mip_codes.accepts(code):
             node.served().granted(now_ms)
         else:
@@ -366,8 +401,9 @@ class Requests:
         if nai is not None:
             for_node.append(nai)  # RFC 2794 3: the foreign agent finds its request by it
         accepted = mip_codes.accepts(code)
+        routed = asked.node.networks if verdict.no_change else asked.node.routed
         for_node += networks.acknowledge(
-            request, asked.node.networks, admission.ACCEPTED if accepted else code
+            request, asked.node.networks, routed, admission.ACCEPTED if accepted else code
         )
         if not accepted or not request.lifetime_s:
             return for_node, for_agent

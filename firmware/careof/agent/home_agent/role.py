@@ -7,13 +7,15 @@
 What is not from a configured node or has no known association is dropped without a word (3.8.2.1 a).
 
 What tunneld should hold for a node is said before the reply is sent, so that packets that follow the
-reply find their tunnel.
+reply find their tunnel; and where networks lie behind it, the reply waits until that is done.
 
 Over a restart of careofd bindings and identifications are kept (Save), since mobile nodes renew only after
 minutes: the table is saved in pieces, each a moment after it changed and not more than once a second;
 restored at the start, the same tunnels and routes are held again under their old numbers. A binding
 of the last moment may be missing: then its node's probes go unanswered, and it registers again.
 """
+
+from errno import ENOENT
 
 from ...limits import MIP_PORT, STATUS_ROWS_MAX, SWEEP_NODES, UPLINK_RETRY_MS
 from ...proto.bindings import Bindings
@@ -27,6 +29,7 @@ from ..paths import AgentPaths, hold_deliver, release_deliver
 from ..questions import Questions
 from ..reasons import why
 from ..refusals import Refusals
+from .forwarding import Forwarding
 from .leases import Leases
 from .nodes import Nodes
 from .requests import Requests
@@ -64,6 +67,7 @@ class HomeAgent:
             mip.Revocation: self.revocations.arrived,
             mip.RevocationAcknowledgment: self.revocations.acknowledged,
         }
+        self.forwarding = Forwarding()
         self.home_link = None
         if agent.home_device is not None:
             from .link import HomeLink
@@ -381,6 +385,7 @@ class HomeAgent:
     def _refused(self, event, now_ms):
         """Our address may not be there yet, when the machine has only just started: try again."""
         message, ours = event.message, False
+        self.forwarding.refused(message)
         if self.home_link is not None:
             again = self.home_link.refused(message, now_ms)
             if again:
@@ -390,9 +395,16 @@ class HomeAgent:
                 return []
             self._retry_ms, ours = now_ms + UPLINK_RETRY_MS, True
         text = "refused %s: %s" % (type(message).__name__, event.text)
-        level = "debug" if text == self._refusal else "error"
+        level = "debug" if text == self._refusal or event.error == ENOENT else "error"  # it was not there
         self._refusal = text
         return [Log(level, "tunneld", text)] + ([Release(("uplink", self.uplink))] if ours else [])
+
+    def _confirmed(self, event, now_ms):
+        return self.forwarding.confirmed(event, now_ms)
+
+    def _tunneld_gone(self, event, now_ms):
+        self.forwarding.forget()
+        return []
 
     def _open(self):
         self._retry_ms = None
@@ -419,6 +431,8 @@ RULES = {
     events.Restored: HomeAgent._restored,
     events.Start: HomeAgent._started,
     events.Refused: HomeAgent._refused,
+    events.Confirmed: HomeAgent._confirmed,
+    events.TunneldDown: HomeAgent._tunneld_gone,
     events.Reconfigured: HomeAgent._reconfigured,
     events.Command: HomeAgent._commanded,
 }
