@@ -22,7 +22,7 @@ from .limits import READ_WORK_MS
 from .reload import Reload
 from .roles import make_roles
 from .system import clock as clocks
-from .system import commands, links, log, loop, memory, options, reading, resolv, trial, tunneld
+from .system import commands, links, log, loop, memory, networks, options, reading, resolv, trial, tunneld
 
 EXIT_USE, EXIT_CONFIGURATION, EXIT_MACHINE, EXIT_OTHER_ROLES = 2, 3, 4, 5
 CONFIG, RUN = "/etc/config/careof", "/var/run/careof"
@@ -81,6 +81,7 @@ class Careofd:
         self._stop_at_ms = None
         self._said = []  # what roles answer to the command that they are told of
         self._moves = []
+        self._networks = networks.Networks()
         self._next_look_ms = 0
         self.exit_status = 0
         self._tunneld = tunneld.TunneldClient(
@@ -198,6 +199,8 @@ class Careofd:
         self._log.line("error", "state", text)
 
     def _link_changed(self, device, carrier, address, prefix_length, gateway):
+        if not carrier:
+            self._networks.left(device)
         self._tell_all(events.Link(device, carrier, address, prefix_length, gateway))
 
     # -- Time
@@ -343,6 +346,7 @@ class Careofd:
                 "keys": self._keeper.state,
                 "longest_pause_ms": self._loop.longest_pause_ms,
                 "trial_left_s": self._trial.left_s(),
+                "networks": self._networks.snapshot(now_ms),
                 "roles": [role.snapshot(now_ms) for role, _ in self._roles],
             }
         )
@@ -368,6 +372,22 @@ class Careofd:
             reply(answer=self._answers.rows(arguments, self._clock.now_ms()))
         except ValueError as e:
             reply(error=str(e))
+
+    def _command_facts(self, arguments, reply):
+        """What an uplink is attached to, as a script says."""
+        device, known = arguments[0] if arguments else "", options.devices(self.configuration)
+        if device not in known:
+            reply(error="device '%s': expected one of %s" % (device, ", ".join(known)))
+            return
+        try:
+            facts = networks.read(arguments[1:])
+        except ValueError as e:
+            reply(error=str(e))
+            return
+        network = self._networks.told(device, facts, self._clock.now_ms())
+        if network is not None:
+            self._log.line("info", "network", "%s: %s" % (device, network))
+        reply(answer=self._networks.snapshot(self._clock.now_ms()).get(device))
 
     def _command_reload(self, arguments, reply):
         if not self._started:
@@ -449,6 +469,7 @@ class Careofd:
                 changed.append(role.name)
                 self._tell(role, events.Reconfigured(after))
         self._links.watch(options.devices(fresh))
+        self._networks.keep_only(options.devices(fresh))
         return changed
 
 
@@ -491,6 +512,7 @@ COMMANDS = {
     "counters": Careofd._command_counters,
     "roles": Careofd._command_roles,
     "rows": Careofd._command_rows,
+    "facts": Careofd._command_facts,
     "reload": Careofd._command_reload,
     "stop": Careofd._command_stop,
 }

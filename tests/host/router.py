@@ -25,7 +25,6 @@ mkdir "$layer/upper" "$layer/work" "$layer/root"
 mount -t overlay overlay -o "lowerdir=/,upperdir=$layer/upper,workdir=$layer/work" "$layer/root"
 cd "$layer/root"
 mount -t proc proc proc
-mount --rbind /dev dev
 mount -t sysfs sysfs sys
 mount -t tmpfs tmpfs run
 mkdir -p run/lock run/log
@@ -33,15 +32,42 @@ rm -rf etc/config etc/init.d/careof* usr/lib/careof
 mkdir -p etc/config
 ln -sf /usr/bin/busybox bin/sh
 ip link set lo up
+"""
+OF_OPENWRT = """
+mount --rbind /dev dev
 exec chroot . /bin/sh -c 'echo ready; exec sleep 100000'
+"""
+# systemd as it is on Debian, with none of this machine's services.
+OF_DEBIAN = """
+mount -t tmpfs tmpfs dev
+mkdir dev/net dev/shm dev/pts dev/mqueue dev/hugepages
+for name in null zero full random urandom tty net/tun; do
+	touch dev/$name
+	mount --bind /dev/$name dev/$name
+done
+touch dev/console
+mount -t devpts devpts dev/pts
+mount -t mqueue mqueue dev/mqueue || true
+ln -s pts/ptmx dev/ptmx
+mount -t cgroup2 cgroup2 sys/fs/cgroup
+rm -rf etc/systemd/system/*.wants lib/systemd/system/sysinit.target.wants
+rm -rf lib/systemd/system/sockets.target.wants lib/systemd/system/timers.target.wants
+for name in journald.service journald.socket journald-dev-log.socket journald-audit.socket udevd.service; do
+	ln -sf /dev/null etc/systemd/system/systemd-$name
+done
+ln -sf /dev/null etc/systemd/system/dev-hugepages.mount
+ln -sf /dev/null etc/systemd/system/tmp.mount
+export container=careof
+exec chroot . /bin/sh -c 'echo ready; exec /lib/systemd/systemd --unit=basic.target --log-target=console'
 """
 
 
 class Router:
-    def __init__(self):
+    def __init__(self, first=OF_OPENWRT):
         self._layer = tempfile.mkdtemp(prefix="careof-router-")
+        spaces = ("--mount", "--net", "--pid", "--cgroup")
         self._holder = subprocess.Popen(
-            ["unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "sh", "-c", SET_UP],
+            ["unshare", *spaces, "--fork", "--kill-child", "sh", "-c", SET_UP + first],
             env={**os.environ, "layer": self._layer},
             stdout=subprocess.PIPE,
             text=True,
@@ -49,7 +75,7 @@ class Router:
         if self._holder.stdout.readline() != "ready\n":
             raise RuntimeError("no router: its namespaces cannot be set up")
         task = Path(f"/proc/{self._holder.pid}/task/{self._holder.pid}/children")
-        self._inner = task.read_text().split()[0]
+        self.pid = task.read_text().split()[0]
         self._started = []
 
     def close(self):
@@ -62,10 +88,11 @@ class Router:
 
     def path(self, name):
         """A file of the router, from outside."""
-        return Path(f"/proc/{self._inner}/root{name}")
+        return Path(f"/proc/{self.pid}/root{name}")
 
     def command(self, *words):
-        where = ["nsenter", "--target", self._inner, "--mount", "--net", "--pid", "--root", "--wd=/"]
+        where = ["nsenter", "--target", self.pid, "--mount", "--net", "--pid", "--cgroup", "--root"]
+        where.append("--wd=/")
         clean = ["env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root"]
         return [*where, *clean, *map(str, words)]
 
@@ -101,7 +128,10 @@ class Router:
             if value:
                 return value
             time.sleep(0.1)
-        logs = [f"== {path.name}\n{path.read_text()}" for path in sorted(self.path("/run/log").glob("*"))]
+        logs = [
+            self.shell("careof status; ubus call network.interface.office status 2>/dev/null", check=False)
+        ]
+        logs += [f"== {path.name}\n{path.read_text()}" for path in sorted(self.path("/run/log").glob("*"))]
         raise AssertionError(f"never: {what}\n" + "\n".join(logs))
 
     def base_files(self):
@@ -118,4 +148,22 @@ class Router:
             ("rc.common", "/etc/rc.common"),
         ):
             self.write(place, (STANDIN / name).read_text(), 0o755)
+        # This machine's MicroPython is inside a Python, which users of a router may read here.
         self.write("/usr/bin/micropython", f'#!/bin/sh\nexec {ROOT}/.venv/bin/micropython "$@"\n', 0o755)
+        self.shell("chmod a+rx /root")
+        self.path("/usr/sbin/ujail").unlink()  # it jails programs, not what needs half of Debian
+        self.path("/lib/netifd/proto").mkdir(parents=True, exist_ok=True)
+        for path in (prefix / "share/netifd").iterdir():
+            shutil.copy(path, self.path("/lib/netifd"))
+        # rpcd looks below where it was installed; on a router that is /usr.
+        for folder in ("libexec/rpcd", "share/rpcd"):
+            inside = self.path(str(prefix / folder))
+            inside.parent.mkdir(parents=True, exist_ok=True)
+            shutil.rmtree(inside, ignore_errors=True)
+            inside.symlink_to(f"/usr/{folder}")
+
+    def start_rpcd(self):
+        self.start("rpcd")
+
+    def start_netifd(self):
+        self.start("netifd", "-S", "-r", "/run/resolv.auto", "-h", "/bin/true")

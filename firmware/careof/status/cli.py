@@ -9,6 +9,8 @@
     registrations         with --follow also every change from then on
     move UPLINK           carry by that uplink
     revoke NODE           end a node's bindings, or a visit
+    facts DEVICE [NAME=VALUE ...]  what an uplink is attached to: ssid, bssid, apn, bearer, gateway_mac,
+                          portal, proxy (said by scripts; those before are forgotten)
     reload | stop
     --version
 
@@ -25,10 +27,11 @@ from .tables import LISTS, Listing, cell, show_status, show_value, table
 EXIT_REFUSED, EXIT_USE, EXIT_ABSENT = 1, 2, 3
 USAGE = (
     "usage: careof [--run FOLDER] [--json] status [mib] | counters | reload | move UPLINK | revoke NODE |\n"
-    "                                      stop\n"
+    "                                      stop | facts DEVICE [NAME=VALUE ...]\n"
     "       careof [--run FOLDER] [--json] [--follow] bindings | visitors | agents | registrations\n"
 )
 # name -> how many arguments
+FACTS_MAX = 7
 COMMANDS = {"status": 0, "counters": 0, "reload": 0, "move": 1, "revoke": 1, "stop": 0}
 
 
@@ -51,6 +54,7 @@ def options_of(argv):
         raise ValueError("no command")
     listed = words[0] in LISTS and len(words) == 1
     known = len(words) - 1 == COMMANDS.get(words[0]) or words == ["status", "mib"]
+    known = known or (words[0] == "facts" and 2 <= len(words) <= 2 + FACTS_MAX)
     if not (listed or known):
         raise ValueError(words[0])
     return words, run_path, as_json, follow

@@ -88,6 +88,12 @@ class Connection:
         poll.register(self._socket, 1)  # POLLIN
         return bool(poll.poll(wait_ms))
 
+    def wait_change(self, wait_ms):
+        """Until something followed changed, or so long. Then what else was told is forgotten."""
+        while self.has_news(wait_ms):
+            self.next_change()
+            wait_ms = 0
+
     def _line(self):
         while not self._lines:
             received = self._socket.recv(_PIECE)

@@ -65,6 +65,13 @@ Globals = _section(
         "who has the keys and keeps the state: soft, careofd itself, whose state a power cut takes; keyd, "
         "careof-keyd, which has a file of keys that nobody else reads, every algorithm, and a state file",
     ),
+    _option(
+        "enabled",
+        BOOLEAN,
+        True,
+        None,
+        "whether the service is started (for OpenWrt's init script; careofd itself does not look at it)",
+    ),
 )
 MobileRouter = _section(
     "mobile_router",
