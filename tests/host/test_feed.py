@@ -69,7 +69,7 @@ def test_the_feed_says_what_the_table_says(made):
     assert said["cpe"] == f"{table['common']['cpe_id']} {packages.version()}"
     assert {name.split(".")[0] for name in said if "." in name} == set(table["package"])
     for name, row in table["package"].items():
-        depends = row["depends"] + row.get("depends_of_feed", [])
+        depends = row["depends"] + row.get("depends_of_shared", [])
         assert said[f"{name}.TITLE"] == row["title"]
         assert said[f"{name}.SECTION"] == table["common"]["section"]
         assert said[f"{name}.DEPENDS"].split() == [f"+{other}" for other in depends], name
@@ -83,7 +83,7 @@ def test_the_feed_installs_what_we_pack(made, tmp_path):
     table = packages.table()
     for name, row in table["package"].items():
         folder = tmp_path / name
-        packages.staged(name, row, table["common"], "x86_64", folder, BUILD, True, False)
+        packages.staged(name, row, table["common"], packages.of_this_machine(), folder, True)
         assert files(out / name) == files(folder), name
 
 

@@ -16,11 +16,11 @@ from router import ROOT, Router
 
 from tasks import package as packages
 from tasks import package_formats as formats
-from tasks.common import BUILD
+from tasks.cross import outputs, targets
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root for a router of its own")
-MACHINE = os.uname().machine
-ARCHITECTURE = packages.table()["architectures"].get(MACHINE, MACHINE)
+BUILT = packages.of_this_machine()
+ARCHITECTURE = BUILT.architecture
 ELSEWHERE = ("micropython-mbedtls", "kmod-tun", "snmpd")  # packages of others that ours depend on
 WANTED = ("careof-mobile-router", "careof-keyd")
 MINE = "# mine\nconfig globals 'globals'\n\toption log_level 'debug'\n"
@@ -30,7 +30,7 @@ def feed(target, version):
     """A folder of signed packages of ours in that version, and stand-ins of others'."""
     packages.version, real = (lambda: version), packages.version
     try:
-        made = packages.make(ARCHITECTURE, BUILD, target, source=True, keys=target.parent / "keys")
+        made = packages.make(BUILT, target, source=True, keys=target.parent / "keys")
     finally:
         packages.version = real
     others = []
@@ -276,6 +276,44 @@ def test_the_same_content_gives_the_same_octets(tmp_path):
     keys = tmp_path / "keys"
     made = []
     for name in ("one", "two"):
-        packages.make(ARCHITECTURE, BUILD, tmp_path / name, keys=keys, only=("careof", "careof-tunneld"))
+        packages.make(BUILT, tmp_path / name, keys=keys, only=("careof", "careof-tunneld"))
         made.append({path.name: path.read_bytes() for path in sorted((tmp_path / name / "ipk").iterdir())})
     assert made[0] == made[1]
+
+
+def test_what_was_built_for_a_router_is_packed_under_its_name(tmp_path, monkeypatch):
+    monkeypatch.setattr(outputs, "FOLDER", tmp_path / "targets")
+    mips = targets.find("mipsel_24kc")
+    with pytest.raises(SystemExit, match="was not built: ./dev build --target mipsel-linux-musleabi"):
+        packages.of_target("mipsel_24kc")
+    with pytest.raises(SystemExit, match="target 'vax': expected one of mips-linux-musleabi, "):
+        packages.of_target("vax")
+    programs = {}
+    for place in ("bin", "shared"):
+        for name in ("careof-tunneld", "careof-keyd"):
+            programs[f"{place}/{name}"] = tmp_path / f"{place}-{name}"
+            programs[f"{place}/{name}"].write_text(f"{place} {name}")
+    for name in packages.firmware_files(packages.table()["package"]["careof"]):
+        path = (tmp_path / "lib" / name).with_suffix(".mpy")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"M\x06\x00\x1f")
+    outputs.publish(mips, programs, tmp_path / "lib", {})
+    monkeypatch.setattr(packages, "apk_binary", lambda: None)
+    for shared, place in ((False, "bin"), (True, "shared")):
+        built = packages.of_target("mipsel_74kc", shared)
+        only = ("careof", "careof-keyd")
+        made = packages.make(built, tmp_path / place / "out", keys=tmp_path / "keys", only=only)["ipk"]
+        assert [path.name.split("_", 2)[2] for path in made] == ["all.ipk", "mipsel_74kc.ipk"]
+        said = subprocess.run(["tar", "-xzOf", made[1], "./data.tar.gz"], capture_output=True).stdout
+        program = subprocess.run(
+            ["tar", "-xzO", "./usr/sbin/careof-keyd"], input=said, capture_output=True
+        ).stdout
+        assert program.decode() == f"{place} careof-keyd"
+        index = (tmp_path / place / "out/ipk/Packages").read_text()
+        assert ("Depends: libmbedtls\n" in index) == shared
+        assert (
+            "careof/main.mpy"
+            in subprocess.run(
+                f"tar -xzOf {made[0]} ./data.tar.gz | tar -tz", shell=True, capture_output=True, text=True
+            ).stdout
+        )

@@ -13,7 +13,6 @@ from router import Router
 from tunneld_process import cannot_run
 
 from tasks import package as packages
-from tasks.common import BUILD
 
 pytestmark = pytest.mark.skipif(cannot_run() is not None, reason=str(cannot_run()))
 INSTALLED = ("careof", "careof-mobile-router", "careof-home-agent", "careof-tunneld", "careof-keyd")
@@ -69,7 +68,7 @@ def packed(tmp_path_factory):
     folder, table = tmp_path_factory.mktemp("packed"), packages.table()
     for name in INSTALLED:
         row = table["package"][name]
-        packages.staged(name, row, table["common"], "all", folder / name, BUILD, True, False)
+        packages.staged(name, row, table["common"], packages.of_this_machine(), folder / name, True)
     return folder
 
 
