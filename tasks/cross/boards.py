@@ -12,6 +12,12 @@ from .toml_schema import WORD, Fault, Field, faults_of, flag, name, number, one_
 
 FOLDER = Path(__file__).resolve().parents[2] / "board"
 
+
+def storage(value):
+    kind, _, number = value.partition(" ")
+    return kind in ("mmc", "virtio") and number.isdigit()
+
+
 PARTITION = {
     "name": text("the partition's label"),
     "offset": number("octets from the start", least=0),
@@ -30,7 +36,9 @@ LED = {"name": text("its name below /sys/class/leds"), "use": text("what it is f
 BUTTON = {"name": text("what it is called"), "code": text("its code in input.h")}
 # How an image gets in: by what, and what must be known for it.
 WAY = {
-    "way": one_of("sysupgrade", "u-boot-tftp", "u-boot-web", "recovery-tftp", "usb-rescue", "emulator"),
+    "way": one_of(
+        "sysupgrade", "u-boot", "u-boot-tftp", "u-boot-web", "recovery-tftp", "usb-rescue", "emulator"
+    ),
     "image": text("which of OpenWrt's images"),
     "address": text("the board's own address in its loader", required=False),
     "server": text("the address that its loader asks", required=False),
@@ -67,6 +75,11 @@ SCHEMA = {
         "waits_for": text("a regular expression: what it says then", required=False),
         "prompt": text("a regular expression: its prompt", required=False),
         "note": text("what else one must know", required=False),
+        # To write by its console (./dev flash); without `storage` there is no way by it.
+        "storage": Field(str, "mmc or virtio, and a number: what its flash is to it", False, storage),
+        "ram": number("where it takes what it loads; as much room again lies behind it", required=False),
+        "asks": text("a command that says which board it is", required=False),
+        "answers": text("what that says, among more", required=False),
     },
     "uplink": [UPLINK],
     "lan": texts("the LAN's devices, texts"),
@@ -144,6 +157,10 @@ def _together(made, stem):
         for field in ("openwrt_target", "openwrt_profile"):
             if field not in target:
                 faults.append(f"target.{field}: missing; expected, since this is a router")
+    loader = made["loader"]
+    for field in ("prompt", "ram", "asks", "answers") if "storage" in loader else ():
+        if field not in loader:
+            faults.append(f"loader.{field}: missing; expected, since there is storage")
     sourced = {section for source in made.get("source", []) for section in source["of"]}
     for section in SOURCED:
         if made.get(section) and section not in sourced:
