@@ -284,9 +284,9 @@ def test_the_same_content_gives_the_same_octets(tmp_path):
 def test_what_was_built_for_a_router_is_packed_under_its_name(tmp_path, monkeypatch):
     monkeypatch.setattr(outputs, "FOLDER", tmp_path / "targets")
     mips = targets.find("mipsel_24kc")
-    with pytest.raises(SystemExit, match="was not built: ./dev build --target mipsel-linux-musleabi"):
+    with pytest.raises(SystemExit, match=r"was not built: \./dev build --target mipsel-linux-musleabi"):
         packages.of_target("mipsel_24kc")
-    with pytest.raises(SystemExit, match="target 'vax': expected one of mips-linux-musleabi, "):
+    with pytest.raises(SystemExit, match=r"target 'vax': expected one of mips-linux-musleabi, "):
         packages.of_target("vax")
     programs = {}
     for place in ("bin", "shared"):
@@ -304,11 +304,8 @@ def test_what_was_built_for_a_router_is_packed_under_its_name(tmp_path, monkeypa
         only = ("careof", "careof-keyd")
         made = packages.make(built, tmp_path / place / "out", keys=tmp_path / "keys", only=only)["ipk"]
         assert [path.name.split("_", 2)[2] for path in made] == ["all.ipk", "mipsel_74kc.ipk"]
-        said = subprocess.run(["tar", "-xzOf", made[1], "./data.tar.gz"], capture_output=True).stdout
-        program = subprocess.run(
-            ["tar", "-xzO", "./usr/sbin/careof-keyd"], input=said, capture_output=True
-        ).stdout
-        assert program.decode() == f"{place} careof-keyd"
+        unpack = f"tar -xzOf {made[1]} ./data.tar.gz | tar -xzO ./usr/sbin/careof-keyd"
+        assert subprocess.check_output(unpack, shell=True, text=True) == f"{place} careof-keyd"
         index = (tmp_path / place / "out/ipk/Packages").read_text()
         assert ("Depends: libmbedtls\n" in index) == shared
         assert (
