@@ -68,21 +68,47 @@ def report(made, names):
     return kept
 
 
-def cross_build(wanted, sdk):
-    """Build targets one after the other; False if a budget is exceeded."""
-    from .cross import build as cross  # its tools are there only where something is built for routers
-    from .cross import sources, tools
+def sdk_build(folder, board, target):
+    """Build with an SDK, for what it is for; False if a budget is exceeded."""
+    from .cross import build as cross
+    from .cross import sdk as sdks
+    from .cross import tools
 
-    kept = True
+    try:
+        sdk = sdks.find(folder)
+        if board or target:
+            ((wanted, names),) = cross_targets(board, target, False)
+            if wanted != sdk.target:
+                raise SystemExit(f"build: {wanted.triple}; the SDK in {folder} is for {sdk.target.triple}")
+        else:
+            names = dict(cross_targets(None, sdk.target.triple, False))[sdk.target]
+        made = cross.with_sdk(sdk, lambda text: print(f"  {text}", flush=True))
+    except tools.Failed as e:
+        raise SystemExit(f"build: {e}") from None
+    print(f"  {outputs.folder(sdk.target.triple, sdk=True).relative_to(ROOT)}/ has it", flush=True)
+    return report(made, names)
+
+
+def cross_build(wanted, twice):
+    """Build targets one after the other; False if a budget is exceeded, or a second build is not the same."""
+    from .cross import build as cross  # its tools are there only where something is built for routers
+    from .cross import reproduce, sources, tools
+
+    good = True
     for target, names in wanted:
         print(f"== {target.triple}", flush=True)
         try:
             made = cross.target(target, lambda text: print(f"  {text}", flush=True))
+            differing = reproduce.differences(target, made, with_micropython=True) if twice else []
         except (tools.Failed, sources.Unavailable) as e:
             raise SystemExit(f"build: {target.triple}: {e}") from None
-        kept = report(made, names) and kept
+        good = report(made, names) and good and not differing
+        for name in differing:
+            print(f"  {name}: not the same in another folder")
+        if twice and not differing:
+            print(f"  the same {len(made['files'])} files in another folder")
         print(f"  {outputs.folder(target.triple).relative_to(ROOT)}/ has it", flush=True)
-    return kept
+    return good
 
 
 @task(
@@ -91,13 +117,18 @@ def cross_build(wanted, sdk):
         "board": f"for a router: {', '.join(boards.names())}",
         "target": f"for a processor: {', '.join(targets.TARGETS)}, or OpenWrt's name of one",
         "all": "for all processors",
+        "sdk": "folder of an OpenWrt SDK, to build with its compiler, for its release",
+        "twice": "of routers' builds: again in another folder, to compare",
     }
 )
-def build(_, kind="release", board=None, target=None, all=False):
+def build(_, kind="release", board=None, target=None, all=False, sdk=None, twice=False):
     """Compile the C processes (build/native/...), or everything for routers (build/targets/...)."""
     if kind not in KINDS:
         raise SystemExit(f"build: kind '{kind}': expected one of {', '.join(KINDS)}")
-    if not (board or target or all):
+    if sdk:
+        if not sdk_build(sdk, board, target):
+            raise SystemExit("build: a budget of flash is exceeded")
+    elif not (board or target or all):
         compile_kind(kind)
-    elif not cross_build(cross_targets(board, target, all), None):
-        raise SystemExit("build: a budget of flash is exceeded")
+    elif not cross_build(cross_targets(board, target, all), twice):
+        raise SystemExit("build: a budget of flash is exceeded, or the second build is another")

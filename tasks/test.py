@@ -7,6 +7,7 @@ from invoke import task
 
 from .build import compile_kind
 from .common import ASAN, BIN, BUILD, ROOT, Rows
+from .cross.suite import cross_rows
 from .fuzz import fuzz_rows
 from .lint import lint_rows
 
@@ -82,10 +83,11 @@ SUITES = {
     "sim": pytest_suite("simulations on CPython", "tests/sim", "-n2"),
     "host": pytest_suite("host tests", "tests/host"),
     "sanitized": sanitized,
+    "cross": cross_rows,
     "fuzz": lambda rows: fuzz_rows(rows, FUZZ_SMOKE_S),
     "lab": lab,
 }
-SLOW = ("host", "sanitized", "fuzz", "lab")
+SLOW = ("host", "sanitized", "cross", "fuzz", "lab")
 
 
 @task(

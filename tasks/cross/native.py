@@ -10,7 +10,7 @@ from .tools import JOBS, OPTIMIZE, WORK, run
 CROSS_FILE = """[binaries]
 c = '{c}'
 ar = '{ar}'
-[host_machine]
+{wrapper}[host_machine]
 system = 'linux'
 cpu_family = '{family}'
 cpu = '{cpu}'
@@ -42,19 +42,29 @@ def static(library):
 def shared(library):
     return Kind(
         "shared",
-        ("-ffunction-sections", f"-I{library.include}"),
-        ("-dynamic", "-s", OPTIMIZE, "-Wl,--gc-sections", f"-L{library.shared}"),
+        ("-ffunction-sections", "-fPIE", f"-I{library.include}"),
+        # Position-independent: else libc's variables would be copied, and zig's stand-in for libc does not
+        # say how they are aligned.
+        ("-dynamic", "-pie", "-s", OPTIMIZE, "-Wl,--gc-sections", f"-L{library.shared}"),
         False,
     )
 
 
+def where(target, kind="static"):
+    """Where a kind is built, laid out as the source is."""
+    return WORK / target.triple / kind
+
+
 def build(target, tools, kind):
-    """The folder where it was built, laid out as the source is. Raises Failed."""
+    """The folder where it was built, laid out as the source is; `meson test` there runs the tests where the
+    emulator of the target's programs is. Raises Failed."""
     home = WORK / target.triple
-    folder, file = home / kind.name, home / f"{kind.name}.ini"
+    folder, file = where(target, kind.name), home / f"{kind.name}.ini"
+    emulated = kind.tests and shutil.which(target.emulator)  # which has no libraries to share
     wanted = CROSS_FILE.format(
         c=tools.cc,
         ar=tools.ar,
+        wrapper=f"exe_wrapper = '{target.emulator}'\n" if emulated else "",
         family=target.family,
         cpu=target.cpu,
         endian=target.endian,

@@ -10,7 +10,8 @@ from ..common import BUILD
 
 HERE = Path(__file__).resolve().parent
 WORK = BUILD / "cross"  # what is made on the way
-ZIG_CACHE = WORK / "zig"
+# What zig makes of itself (libc), which depends on no folder, and what it makes of our sources
+ZIG_CACHE, OUR_CACHE = WORK / "zig", WORK / "zig-ours"
 JOBS = "-j2"
 OPTIMIZE = "-Os"  # said at the link too: without it zig adds its runtime as for debugging, 400 KB more
 DATE = "0"  # of everything that would say when it was built
@@ -28,7 +29,7 @@ def environment():
         "TZ": "UTC",
         "SOURCE_DATE_EPOCH": DATE,
         "ZIG_GLOBAL_CACHE_DIR": str(ZIG_CACHE),
-        "ZIG_LOCAL_CACHE_DIR": str(ZIG_CACHE),
+        "ZIG_LOCAL_CACHE_DIR": str(OUR_CACHE),
         "GIT_CEILING_DIRECTORIES": str(BUILD),
     }
 

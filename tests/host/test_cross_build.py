@@ -9,7 +9,7 @@ import tarfile
 
 import pytest
 
-from tasks.cross import byte_code, mbedtls, micropython, outputs, sources, targets, tools
+from tasks.cross import byte_code, mbedtls, micropython, outputs, sdk, sources, targets, tools
 
 MIPS = targets.find("mips_24kc")
 BUDGET = {"careof_shared_kb": 400, "careof_static_kb": 700, "micropython_kb": 600}
@@ -230,3 +230,52 @@ def test_the_manifest_is_json_of_one_object(published):
     made = json.loads(text)
     assert {"triple", "openwrt", "version", "commit", "byte_code", "parts", "files"} <= set(made)
     assert made["version"].count(".") == 2
+
+
+def fake_sdk(folder, compiler="/bin/true", archiver="/bin/true", arch="mips_24kc", micropython="1.26.1"):
+    """Laid out as OpenWrt's are, as far as anything is read of one."""
+    config = f'CONFIG_TARGET_ARCH_PACKAGES="{arch}"\nCONFIG_TARGET_OPTIMIZATION="-Os -pipe"\nCONFIG_ALL=y\n'
+    put(folder / ".config", config.encode())
+    tools_folder = folder / "staging_dir/toolchain-mips_24kc_gcc-14.3.0_musl/bin"
+    for name, path in (("gcc", compiler), ("gcc-ar", archiver)):
+        put(
+            tools_folder / f"mips-openwrt-linux-musl-{name}", f'#!/bin/sh\nexec {path} "$@"\n'.encode()
+        ).chmod(0o755)
+    put(folder / "staging_dir/target-mips_24kc_musl/usr/include/mbedtls/md.h", b"")
+    makefile = f"PKG_NAME:=micropython\nPKG_VERSION:={micropython}\n"
+    put(folder / "feeds/packages/lang/python/micropython/Makefile", makefile.encode())
+    return folder
+
+
+def test_what_an_sdk_says_of_itself_is_used(tmp_path):
+    found = sdk.find(fake_sdk(tmp_path))
+    assert found.target is MIPS
+    assert (
+        found.cc.name == "mips-openwrt-linux-musl-gcc" and found.ar.name == "mips-openwrt-linux-musl-gcc-ar"
+    )
+    assert found.flags == ("-Os", "-pipe")
+    assert found.environment == {"STAGING_DIR": str(tmp_path / "staging_dir")}
+    assert (found.include / "mbedtls/md.h").exists()
+    assert found.micropython == "1.26.1" and sdk.byte_code(found) == (6, 3)
+
+
+def test_what_an_sdk_lacks_is_said_with_what_to_do(tmp_path):
+    def said(folder):
+        with pytest.raises(tools.Failed) as caught:
+            sdk.byte_code(sdk.find(folder))
+        return str(caught.value)
+
+    assert "no .config in it; expected the folder of an OpenWrt SDK" in said(tmp_path)
+    assert "target 'riscv64_generic': expected one of mips-" in said(
+        fake_sdk(tmp_path / "1", arch="riscv64_generic")
+    )
+    assert "expected a version of 1.24 or later" in said(fake_sdk(tmp_path / "2", micropython="1.19.1"))
+    without = fake_sdk(tmp_path / "3")
+    next(without.glob("staging_dir/target-*/usr/include/mbedtls/md.h")).unlink()
+    assert "make package/mbedtls/compile" in said(without)
+    without = fake_sdk(tmp_path / "4")
+    next(without.glob("staging_dir/toolchain-*/bin/*-gcc")).unlink()
+    assert "take a whole SDK" in said(without)
+    (tmp_path / "5").mkdir()
+    put(tmp_path / "5/.config", b"CONFIG_ALL=y\n")
+    assert "no CONFIG_TARGET_ARCH_PACKAGES" in said(tmp_path / "5")
