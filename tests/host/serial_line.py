@@ -182,6 +182,10 @@ class Line:
             os.close(self._far)
         self.console.remove()
 
+    def unplug(self):
+        """The far end of a TCP line goes."""
+        self._socket.shutdown(socket.SHUT_RDWR)
+
     def kill(self):
         self.console.process.send_signal(signal.SIGKILL)
         self.console.process.wait()

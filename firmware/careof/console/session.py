@@ -305,12 +305,12 @@ class Session:
             self._refuse([NO_MEMORY])
 
     def send_file(self, name, data):
-        self.say(["sending %s, %d octets: receive it by YMODEM, ^C ^C to stop" % (name, len(data))])
+        self.say(["sending %s, %d octets: receive it by YMODEM, ctrl-c twice stops it" % (name, len(data))])
         done = self._transfer(ymodem.Sender(name, data))
         return ["sent"] if done.error is None else ["not sent: %s" % done.error]
 
     def receive_file(self):
-        self.say(["send one file by YMODEM, ^C ^C to stop"])
+        self.say(["send one file by YMODEM, ctrl-c twice stops it"])
         machine_ = self._transfer(ymodem.Receiver(FILE_SIZE_MAX))
         if machine_.error is not None:
             return ["nothing is taken: %s" % machine_.error]

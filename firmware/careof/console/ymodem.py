@@ -169,7 +169,8 @@ class Receiver(_Machine):
 class Sender(_Machine):
     def __init__(self, name, data):
         _Machine.__init__(self)
-        header = name.encode() + b"\0" + str(len(data)).encode() + b"\0"
+        # Size, and no date, mode and serial number: all four may be left out, but some receivers want them.
+        header = name.encode() + b"\0" + str(len(data)).encode() + b" 0 0 0\0"
         self._blocks = [block(0, _padded(header))]
         for number in range((len(data) + LARGE - 1) // LARGE):
             self._blocks.append(block(number + 1, data[number * LARGE : (number + 1) * LARGE]))
