@@ -1,7 +1,7 @@
-"""careof on the hardware that it is for, emulated (board.py), against a home agent on this machine.
+"""careof on the hardware that it is for, emulated (emulator.py), against a home agent on this machine.
 
-    lan namespace --- eth1 [ the board: careofd on MicroPython, careof-tunneld ] eth0 --- agent namespace
-    10.77.1.10      10.77.1.1                                            192.0.2.2      192.0.2.1, 10.78.0.2
+    lan namespace --- eth1 [ the board: careofd on MicroPython, tunneld, keyd ] eth0 --- agent namespace
+    10.77.1.10      10.77.1.1                                           192.0.2.2      192.0.2.1, 10.78.0.2
 
 The unit tests pass on the board, it registers, and a download from behind the home agent arrives whole
 in the LAN through the tunnel. What the processes take at rest is read from /proc on the board. Emulated
@@ -22,27 +22,33 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
-sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests/host"), str(ROOT / "firmware")]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests"), str(ROOT / "tests/host"), str(ROOT / "firmware")]
 
-import cross  # noqa: E402
 import debian  # noqa: E402
-import peers  # noqa: E402
+import emulator  # noqa: E402
 import tunneld_process  # noqa: E402
-from careof_office import AGENT, AGENT_ADDRESS, BRANCH, SERVER, End, wait_until  # noqa: E402
+from careof_office import AGENT, AGENT_ADDRESS, BRANCH, KEY, SERVER, End, wait_until  # noqa: E402
+from emulator import PROJECT, RUN, Board  # noqa: E402
 from namespaces import Namespace  # noqa: E402
 
-import board as board_module  # noqa: E402
-from board import PROJECT, RUN, Board  # noqa: E402
+from tasks.cross import boards, build, native, outputs, sources, targets, tools  # noqa: E402
 
 FOLDER = ROOT / "build/smoke"
 PROGRAMS = ("qemu-system-mipsel", "make", "apt-get", "curl")
 LAN_HOST, LAN_BOARD, UPLINK = "10.77.1.10", "10.77.1.1", "192.0.2.2"
 HEAP = "640K"
-CAREOFD_MAX_KB, TUNNELD_MAX_KB = 4096, 2048  # resident, at rest with one tunnel
+BOARD = boards.load("qemu-malta-le")
+TARGET = targets.find(BOARD["target"]["triple"])
+# All keys are keyd's.
+CONFIGURATION = "config globals\n\toption key_provider 'keyd'\n" + BRANCH.replace("'up0'", "'eth0'").replace(
+    f"\toption key '{KEY}'\n", "\toption algorithm 'hmac-sha256'\n"
+)
+KEYS = f"wan_key hmac-sha256 {KEY}\n"
 DOWNLOAD_SIZE = 4 << 20
-BOOT_S, REGISTER_S, TESTS_S, DOWNLOAD_S, REST_S = 90, 60, 900, 120, 10
-TESTED = ("tests/unit", "tests/sim", "packaging/examples")
+BOOT_S, REGISTER_S, TESTS_S, DOWNLOAD_S, REST_S = 300, 180, 1800, 400, 10
+TESTED = ("tests/unit", "tests/sim", "tests/native/vectors", "packaging/examples")
 NOT_ON_THE_BOARD = ("test_rooms.py", "test_reasons.py")  # of the source, and not of what runs
+ARGUMENTS = "tests/native/arguments_of_"  # and the test's name, where it has some
 SKIPPED = 77  # the status by which Meson and Automake know it
 IMPORT = """import gc, time
 began_ms = time.ticks_ms()
@@ -74,35 +80,30 @@ class Smoke:
         say(f"{'passed' if passed else 'FAILED':7} {name:56} {shown}")
 
     def make(self):
-        """(kernel, initramfs) for the board. Raises peers.Missing and debian.Refused."""
+        """(kernel, initramfs) for the board. Raises sources.Unavailable, debian.Refused and tools.Failed."""
         FOLDER.mkdir(parents=True, exist_ok=True)
         say("the board's kernel and busybox, of Debian")
         packages = debian.Packages(FOLDER / "debian", "mipsel")
         kernel, busybox = FOLDER / "kernel", FOLDER / "busybox"
         packages.unpack("linux-image-4kc-malta", kernel)
         packages.unpack("busybox-static", busybox)
-        say("cross-building MicroPython")
-        micropython = cross.micropython(FOLDER)
-        say("cross-building careof-tunneld and its tests")
-        native = cross.native(FOLDER)
-        tunneld = native / "native/tunneld/careof-tunneld"
-        byte_code = cross.byte_code(FOLDER)
-        files = list(byte_code.rglob("*.mpy"))
-        self.row("careof-tunneld: size", True, tunneld.stat().st_size, "octets")
-        self.row("MicroPython: size", True, micropython.stat().st_size, "octets")
-        self.row("careof as byte code: size", True, sum(path.stat().st_size for path in files), "octets")
+        made = build.target(TARGET, lambda text: say(f"cross-building {text}"))
+        for part, size in made["parts"].items():
+            self.row(f"{part}: size", True, size["size"], "octets")
+        for outcome in outputs.compare(made, BOARD["budget"]):
+            within = outcome.size_kb <= outcome.budget_kb
+            self.row(f"{outcome.name}: compressed", within, outcome.size_kb, "KB")
         initramfs = FOLDER / "initramfs.gz"
-        board_module.image(
+        emulator.image(
             initramfs,
             {"uplink": f"{UPLINK}/24", "lan": f"{LAN_BOARD}/24", "gateway": AGENT_ADDRESS},
             HEAP,
-            BRANCH.replace("'up0'", "'eth0'"),
-            micropython,
-            tunneld,
-            byte_code,
-            kernel / "lib/modules",
+            CONFIGURATION,
+            KEYS,
+            outputs.folder(TARGET.triple),
+            kernel,
             busybox / "bin/busybox",
-            files_for_the_tests(native),
+            files_for_the_tests(native.where(TARGET)),
         )
         return next((kernel / "boot").glob("vmlinuz-*")), initramfs
 
@@ -119,7 +120,7 @@ class Smoke:
             lan.ip("route", "add", "default", "via", LAN_BOARD)
             agent = End(outside, AGENT, "MicroPython")
             stack.callback(agent.remove)
-            board.console.wait_for(board_module.PROMPT.encode(), BOOT_S)
+            board.console.wait_for(emulator.PROMPT.encode(), BOOT_S)
             self.row("the board boots to a shell", True, round(time.monotonic() - began, 1), "s, emulated")
             self.registers(board, agent)
             self.starts(board)
@@ -145,6 +146,7 @@ class Smoke:
         self.row("careofd: heap in use after import", True, heap, "octets")
         said = board.run(f"micropython -m careof.status.cli --run {RUN} status")
         self.row("careof status answers on the board", "connected" in said)
+        self.row("its keys are keyd's", "keys up" in said and KEY not in board.run("cat /etc/config/careof"))
 
     def downloads(self, board, outside, lan, stack):
         content = secrets.token_bytes(DOWNLOAD_SIZE)
@@ -173,10 +175,12 @@ class Smoke:
         self.row("it came through the tunnel", passed > DOWNLOAD_SIZE, passed, "octets out of careof0")
 
     def rests(self, board):
-        for program, name, max_kb in (
-            ("micropython", "careofd", CAREOFD_MAX_KB),
-            ("careof-tunneld", "tunneld", TUNNELD_MAX_KB),
+        for program, name in (
+            ("micropython", "careofd"),
+            ("careof-tunneld", "tunneld"),
+            ("careof-keyd", "keyd"),
         ):
+            max_kb = BOARD["budget"][f"{name}_rss_kb"]
             processes = board.memory_kb(program)
             total = {field: sum(process[field] for process in processes) for field in processes[0]}
             many = f", {len(processes)} processes" if len(processes) > 1 else ""
@@ -192,7 +196,7 @@ class Smoke:
         path = ":".join(["/usr/lib/micropython", *(f"{PROJECT}/tests/{room}" for room in ("unit", "sim"))])
         for kind, run, files in (
             ("Python", f"MICROPYPATH={path} micropython -X heapsize=4M $t", "tests/unit/test_*.py"),
-            ("C", "$t tests/unit/golden/${t##*_}.txt", "tests/native/test_*"),  # those of messages read it
+            ("C", f"$t $(cat {ARGUMENTS}${{t##*/}} 2>/dev/null)", "tests/native/test_*"),
         ):
             one = f"{{ {run} >/tmp/said 2>&1 && echo passed $t; }} || {{ cat /tmp/said; echo FAILED $t; }}"
             said = board.run(f"cd {PROJECT}; for t in {files}; do {one}; done", TESTS_S).splitlines()
@@ -203,16 +207,21 @@ class Smoke:
                 say("\n".join(line for line in said if not line.startswith("passed ")))
 
 
-def files_for_the_tests(native):
+def files_for_the_tests(built):
     """{path in the project: octets} of what the tests on the board need."""
     files = {"import.py": IMPORT.encode()}
     for folder in TESTED:
         for path in (ROOT / folder).rglob("*"):
             if path.is_file() and path.suffix != ".pyc" and path.name not in NOT_ON_THE_BOARD:
                 files[str(path.relative_to(ROOT))] = path.read_bytes()
-    for path in (native / "tests/native").glob("test_*"):
+    for path in (built / "tests/native").glob("test_*"):
         if path.is_file():
             files[f"tests/native/{path.name}"] = path.read_bytes()
+            if path.name.startswith("test_messages_"):
+                golden = f"tests/unit/golden/{path.name.rpartition('_')[2]}.txt"
+                files[ARGUMENTS + path.name] = golden.encode()
+            elif path.name.startswith("test_crypto_"):
+                files[ARGUMENTS + path.name] = b"tests/native/vectors/hmac.txt"
     return files
 
 
@@ -225,9 +234,9 @@ def main():
     try:
         if skipped is None:
             smoke.run(*smoke.make())
-    except (peers.Missing, debian.Refused) as e:
+    except (sources.Unavailable, debian.Refused) as e:
         skipped = f"needs {e}"
-    except (RuntimeError, TimeoutError, AssertionError) as e:
+    except (tools.Failed, RuntimeError, TimeoutError, AssertionError) as e:
         smoke.row(f"{type(e).__name__}: {e}", False)
     if skipped:
         smoke.rows.append({"name": "smoke", "passed": None, "skipped": skipped})

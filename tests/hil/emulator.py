@@ -3,7 +3,7 @@
     lan-tap ---- eth1 [ the board ] eth0 ---- wan-tap
 
 Debian's kernel for the board (malta) and its busybox start from an initramfs; busybox's init keeps
-careof-tunneld and careofd running, as procd does on a router. The Ethernets are virtio with everything
+careof's three processes running, as procd does on a router. The Ethernets are virtio with everything
 switched off that a router's has not (the board's own kind stalls in the emulator under load).
 """
 
@@ -31,9 +31,11 @@ CONSOLE_PORT = 4000  # in the namespace where the emulator runs
 TAP_S = 20
 PROMPT = "board# "
 RUN = "/var/run/careof"
+STATE = "/etc/careof"  # keyd's, who becomes nobody and wants its files for itself
 PROJECT = "/usr/lib/careof"  # what the tests need of the source tree, laid out as there
 INITTAB = f"""::sysinit:/etc/rc
 ::respawn:/usr/sbin/careof-tunneld --socket {RUN}/tunneld.sock
+::respawn:/usr/sbin/careof-keyd --socket {RUN}/keyd.sock --state {STATE}/state --keys {STATE}/keys
 ::respawn:/usr/bin/careofd
 ttyS0::respawn:-/bin/sh
 """
@@ -43,6 +45,8 @@ mount -t proc proc /proc
 mount -t sysfs sysfs /sys
 mount -t devtmpfs devtmpfs /dev
 mkdir -p {run}
+chown -R nobody {state}
+chmod 600 {state}/keys
 for module in {modules}; do insmod /lib/modules/$module.ko; done
 echo 1 > /proc/sys/net/ipv4/ip_forward
 ip link set lo up
@@ -58,8 +62,9 @@ MICROPYPATH=/usr/lib/micropython exec micropython -X heapsize={heap} -m careof.m
 """
 
 
-def image(path, addresses, heap, configuration, micropython, tunneld, byte_code, modules, busybox, tests):
-    """Write the initramfs. `addresses`: uplink, lan (with length), gateway; `tests`: {path: octets}."""
+def image(path, addresses, heap, configuration, keys, outputs, kernel, busybox, tests):
+    """Write the initramfs. `addresses`: uplink, lan (with length), gateway; `keys`: keyd's file of them;
+    `outputs`: a folder as tasks/cross/outputs.py has it; `tests`: {path: octets}."""
     made = Image()
     for name in ("proc", "sys", "dev", "tmp", "var/run"):
         made.folder(name)
@@ -67,16 +72,21 @@ def image(path, addresses, heap, configuration, micropython, tunneld, byte_code,
         made.link(name, "/bin/busybox")
     made.file("bin/busybox", busybox.read_bytes(), 0o755)
     made.file("etc/inittab", INITTAB.encode())
-    made.file("etc/rc", RC.format(run=RUN, modules=" ".join(MODULES), **addresses).encode(), 0o755)
+    made.file(
+        "etc/rc", RC.format(run=RUN, state=STATE, modules=" ".join(MODULES), **addresses).encode(), 0o755
+    )
     made.file("etc/profile", f"export PS1='{PROMPT}' MICROPYPATH=/usr/lib/micropython\n".encode())
     made.file("etc/passwd", b"root:x:0:0:root:/:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n")
     made.file("etc/config/careof", configuration.encode())
     made.file("usr/bin/careofd", CAREOFD.format(heap=heap, run=RUN).encode(), 0o755)
-    made.file("usr/bin/micropython", micropython.read_bytes(), 0o755)
-    made.file("usr/sbin/careof-tunneld", tunneld.read_bytes(), 0o755)
-    made.tree("usr/lib/micropython", byte_code)
+    made.file(f"{STATE.lstrip('/')}/keys", keys.encode(), 0o600)
+    made.file("usr/bin/micropython", (outputs / "bin/micropython").read_bytes(), 0o755)
+    for daemon in ("careof-tunneld", "careof-keyd"):
+        made.file(f"usr/sbin/{daemon}", (outputs / "bin" / daemon).read_bytes(), 0o755)
+    made.tree("usr/lib/micropython", outputs / "lib")
     for module in MODULES:
-        made.file(f"lib/modules/{module}.ko", next(modules.rglob(f"{module}.ko")).read_bytes())
+        found = next((kernel / "lib/modules").rglob(f"{module}.ko"))
+        made.file(f"lib/modules/{module}.ko", found.read_bytes())
     for name, data in tests.items():
         made.file(f"{PROJECT.lstrip('/')}/{name}", data, 0o755)
     made.write(path)
