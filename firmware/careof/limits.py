@@ -49,8 +49,6 @@ TUNNEL_GRACE_MS = 2000  # packets in flight by the old tunnel after a move: a sa
 TUNNEL_HEADERS_MAX = 40  # octets around an inner packet: IPv4, UDP, MIP-UDP's own, GRE with a key
 STATUS_ROWS_MAX = 200  # bindings that one status lists: more is for nobody to read, and would hold the loop
 POOL_SEARCHES_MAX = 4096  # addresses looked at for a free one: then the longest idle lease is taken instead
-SAVE_SHARDS_MIN = 32  # pieces of the saved binding table, so that one write stays small,
-SAVE_NODES = 64  # and more of them if there may be more nodes than so many in each
 REFUSALS_KEPT = 32  # of one role, for `careof registrations`: what a person reads
 TRAPS_GAP_MS = 1000  # between looks at who violated security: a violator is told of no more often
 TRAPS_AT_ONCE = 16  # notifications of one look; the others are in the next one
@@ -60,9 +58,8 @@ VIOLATORS_KEPT = 64  # rows of RFC 2006's mipSecViolationTable; whoever was sile
 PAGE_ROWS = 16  # rows in one answer about a table: a millisecond or two of MicroPython's on a fast machine,
 PAGE_SCANNED = 512  # and so many nodes looked at for them
 SAVE_SOON_MS = 50  # what changed together is written together
-SAVE_GAP_MS = 1000  # one piece is written at most once in this time,
-SAVE_WORK_MS = 20  # and in so much for each node that a piece of SAVE_SHARDS_MIN would have,
-SAVE_HASTE = 8  # or in this part of that, if not all that changed is how long bindings last
+SAVE_ROWS = 8  # so many rows at a time, others have their turn between,
+SAVE_SHARE = 16  # or this part of those that wait: many wait no longer than few
 SWEEP_NODES = 64  # nodes that a new configuration is carried out for at a time
 NODES_MAX = 200000  # rows of a file of nodes
 READ_PIECE_SIZE = 1024  # octets of a long file that are read at a time
@@ -111,6 +108,10 @@ REVOKED_REMEMBERED_MS = 60000  # longer than all tries of one
 
 # -- The loop -------------------------------------------------------------------------------------
 TURN_WORK_MS = 4  # DESIGN 10.5: 5 ms; whoever reads begins nothing more after so long
+
+# -- The store of a careofd without keyd (system.store) ---------------------------------------------
+STORE_FILES = 64  # a file is written anew at a time: with 1,000 bindings 4 KB of them
+STORE_SLACK_SIZE = 4096  # octets out of date that a file may have, beside as many as are not
 
 # -- keyd ------------------------------------------------------------------------------------------
 KEYD_QUESTIONS_MAX = 1024  # asked and not answered, of all roles

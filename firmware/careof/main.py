@@ -6,10 +6,10 @@ A role's actions become messages, files and log lines here, and what comes back 
 roles and machine meet nowhere else. One input is drained with all that it causes before the next.
 
 Exit status: 0 stopped when asked to; 2 wrong use; 3 the configuration is not usable; 4 the machine refuses
-something (a socket, a folder); 5 the configuration that was taken back (system/trial) wants other roles; 1 a
-defect, with a traceback. After that whoever supervises careofd starts it
-again: tunneld goes on with what it holds, and what was saved is restored, so a fresh start is safer than to
-go on with a role in a state that nobody thought of.
+something (a socket, a folder); 5 the configuration that was taken back (system/trial) wants other roles; 6
+what was kept is a newer careofd's, and stays as it is; 1 a defect, with a traceback. After that whoever
+supervises careofd starts it again: tunneld goes on with what it holds, and what was saved is restored, so a
+fresh start is safer than to go on with a role in a state that nobody thought of.
 """
 
 import os
@@ -22,9 +22,22 @@ from .limits import READ_WORK_MS
 from .reload import Reload
 from .roles import make_roles
 from .system import clock as clocks
-from .system import commands, links, log, loop, memory, networks, options, reading, resolv, trial, tunneld
+from .system import (
+    commands,
+    kept,
+    links,
+    log,
+    loop,
+    memory,
+    networks,
+    options,
+    reading,
+    resolv,
+    trial,
+    tunneld,
+)
 
-EXIT_USE, EXIT_CONFIGURATION, EXIT_MACHINE, EXIT_OTHER_ROLES = 2, 3, 4, 5
+EXIT_USE, EXIT_CONFIGURATION, EXIT_MACHINE, EXIT_OTHER_ROLES, EXIT_STATE = 2, 3, 4, 5, 6
 CONFIG, RUN = "/etc/config/careof", "/var/run/careof"
 WALL_CLOCK_MS = 1000  # how often a step of the wall clock is looked for
 GOODBYE_MAX_MS = 4000  # roles have so long to say goodbye, and what they keep to be on the disk
@@ -34,6 +47,12 @@ def interpreter():
     """Which Python this is, with its version: "micropython 1.28.0"."""
     version = ".".join([str(part) for part in sys.implementation.version[:3]])
     return "%s %s" % (sys.implementation.name, version)
+
+
+KEPT_BY_NEWER = (
+    "version %d of what is kept is a newer careofd's, this one reads up to %d: nothing was changed. Install "
+    "that one again; or stop careof-keyd too, move the state away, and all nodes register anew"
+)
 
 
 class MachineError(Exception):
@@ -107,20 +126,26 @@ class Careofd:
         for role, _ in self._roles:
             self._tell(role, events.WallClock(self._wall.offset_ms))
         self._keeper.restore(self._restored)
-        if self._kept is None and not self._started:
+        if self._kept is None and not self._started and not self.exit_status:
             self._log.line("notice", "careofd", "waits for careof-keyd to tell what it kept")
-        self._loop.run()
+        if not self.exit_status:
+            self._loop.run()
         self._commands.close()
         self._links.close()
         self._tunneld.close()
         self._keeper.close()
         return self.exit_status
 
-    def _restored(self, values, unreadable):
+    def _restored(self, found):
         """What was kept is here: the roles begin with it, a few milliseconds at a time."""
-        for name in unreadable:
+        if found.is_newer():
+            self._log.line("error", "state", KEPT_BY_NEWER % (found.newest, kept.VERSION))
+            self.exit_status = EXIT_STATE
+            self._loop.stop()
+            return
+        for name in found.unreadable:
             self._log.line("warning", "state", "%s cannot be read, and is left out" % name)
-        self._kept = sorted(values.items(), key=lambda row: row[0], reverse=True)
+        self._kept = sorted(found.values.items(), key=lambda row: -len(row[0]))  # the shorter names first
         self._restore_on()
 
     def _restore_on(self):
@@ -344,6 +369,7 @@ class Careofd:
                 "up_s": now_ms // 1000,
                 "tunneld": self._tunneld.state,
                 "keys": self._keeper.state,
+                "state": self._keeper.trouble(),
                 "longest_pause_ms": self._loop.longest_pause_ms,
                 "trial_left_s": self._trial.left_s(),
                 "networks": self._networks.snapshot(now_ms),

@@ -209,9 +209,10 @@ def identification(off_s=0):
     return (int(now) + NTP_UNIX_S) << 32 | int(now % 1 * (1 << 32))
 
 
-def registration(key="right", spi=SPI, home=HOME_ADDRESS, at_s=0, care_of="192.0.2.3"):
+def registration(key="right", spi=SPI, home=HOME_ADDRESS, at_s=0, care_of="192.0.2.3", lifetime_s=600):
     addresses = [ipv4.parse_address(text) for text in (home, AGENT_ADDRESS, care_of)]
-    request = mip.RegistrationRequest(mip.FLAG_D | mip.FLAG_T, 600, *addresses, identification(at_s), [])
+    stamp = identification(at_s)
+    request = mip.RegistrationRequest(mip.FLAG_D | mip.FLAG_T, lifetime_s, *addresses, stamp, [])
     data = mip.pack_to_sign(request, spi, 32)
     return data + keys.authenticate(key, data)
 

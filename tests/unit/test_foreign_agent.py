@@ -166,14 +166,26 @@ def test_visitors_survive_a_restart_with_the_same_numbers():
     assert again.visitors() == []
 
 
-def test_what_an_older_careofd_kept_is_read():
-    """Rows knew nothing of how a visitor asked; and one that cannot be read takes no other with it."""
+def kept(foreign):
+    """(name, row) of its one visitor."""
+    [(name, row)] = [(name, row) for name, row in foreign.saved.items() if ".v." in name]
+    return name, row
+
+
+def test_what_the_first_careofd_kept_is_read():
+    """One list, whose rows knew nothing of how a visitor asked at first; one that cannot be read takes no
+    other with it. They become rows, and then the list goes."""
     foreign = revocable()
     foreign.tell(events.Late(), 2000)
-    [(name, value)] = foreign.saved.items()
-    older = {"care_of": value["care_of"], "visitors": [["zz"]] + [row[:13] for row in value["visitors"]]}
-    again = Foreign(foreign.options, {name: older}, 3000)
-    assert again.visitors(3000) == ["10.77.0.2"] and again.counts["state_unreadable"] == 1
+    name, row = kept(foreign)
+    care_of = foreign.saved["foreign_agent-lan.care_of"]
+    for old in (row, row[:13] + [row[13][:3]], row[:13]):
+        older = {"foreign_agent-lan.visitors": {"care_of": care_of, "visitors": [["zz"], old]}}
+        again = Foreign(foreign.options, older, 3000)
+        assert again.visitors(3000) == ["10.77.0.2"] and again.counts["state_unreadable"] == 1
+        again.tell(events.Late(), 4000)
+        assert again.saved["foreign_agent-lan.visitors"] is None and kept(again)[0] == name
+        assert again.saved["foreign_agent-lan.care_of"] == care_of
 
 
 def test_what_cannot_be_read_is_left_out():
@@ -187,9 +199,37 @@ def test_what_cannot_be_read_is_left_out():
         {"care_of": "c0000207", "visitors": 5},
     ):
         again = Foreign(saved={"foreign_agent-lan.visitors": value})
-        assert again.visitors() == []
+        assert again.visitors() == [] and again.counts["state_unreadable"] == 1
         again.visiting()
         assert again.visitors() == ["10.77.0.2"]
+
+
+def test_every_field_of_a_row_is_checked():
+    foreign = revocable()
+    foreign.tell(events.Late(), 2000)
+    name, row = kept(foreign)
+    damaged = [row[:-1], row + [None], None, 5]
+    for n in range(len(row)):
+        damaged.append(row[:n] + [7.5] + row[n + 1 :])
+        if isinstance(row[n], list):
+            damaged.append(row[:n] + [row[n][:-1]] + row[n + 1 :])
+            damaged.append(row[:n] + [[7.5] + row[n][1:]] + row[n + 1 :])
+    for value in damaged:
+        again = Foreign(foreign.options, dict(foreign.saved, **{name: value}), 3000)
+        assert again.visitors(3000) == [] and again.counts["state_unreadable"] == 1, value
+    again = Foreign(foreign.options, dict(foreign.saved, **{"foreign_agent-lan.care_of": "zz"}), 3000)
+    assert again.counts["state_unreadable"] == 1
+    # The control
+    again = Foreign(foreign.options, foreign.saved, 3000)
+    assert again.visitors(3000) == ["10.77.0.2"] and "state_unreadable" not in again.counts
+
+
+def test_a_visitor_that_is_gone_is_kept_no_more():
+    foreign = revocable()
+    foreign.tell(events.Late(), 2000)
+    name, _ = kept(foreign)
+    foreign.from_agent(revocation(foreign), 4000)
+    assert foreign.visitors() == [] and foreign.saved[name] is None
 
 
 def test_a_new_configuration_keeps_who_may_stay():

@@ -5,7 +5,7 @@ from careof.agent.allowance import Allowance
 from careof.agent.home_agent import role as module
 from careof.agent.home_agent.role import HomeAgent
 from careof.crypt.soft import SoftProvider
-from careof.limits import PENDING_MAX, REFUSALS_PER_S, UPLINK_RETRY_MS
+from careof.limits import PENDING_MAX, REFUSALS_PER_S, SAVE_SOON_MS, UPLINK_RETRY_MS
 from careof.wire import mip, mip_extensions, tunneld
 from office import AGENT, HOME, LAN, Node, agent_options
 from values import of
@@ -298,25 +298,146 @@ def saved_by():
     agent = Agent().started()
     agent.datagram(agent.request())
     agent.tell(events.Late(), agent.role.deadline())
-    [(name, rows)] = agent.saved.items()
-    return agent, name, rows
+    [(name, row)] = agent.saved.items()
+    return agent, name, row
 
 
-def test_what_an_older_careofd_kept_is_read():
-    """Rows knew nothing of leases, bindings nothing of how they were asked for."""
-    agent, name, rows = saved_by()
-    (key, guards, bindings, routed, _), older = rows[0], Agent()
-    older.tell(events.Restored(name, [[key, guards, [b[:6] for b in bindings], routed]]), 1000)
-    older.tell(events.Start(), 1000)
-    assert older.routes() == agent.routes() and "state_unreadable" not in older.counts
+def test_what_the_first_careofd_kept_is_read():
+    """Pieces of the table; their first rows knew nothing of leases, bindings nothing of how they were asked
+    for. They become rows, and then the piece goes."""
+    agent, name, row = saved_by()
+    key, guards, bindings, routed, lease = row
+    guards = [[spi, replay, [value[0]]] for spi, replay, value in guards]
+    for old in ([key, guards, bindings, routed, lease], [key, guards, [b[:6] for b in bindings], routed]):
+        newer = Agent()
+        newer.tell(events.Restored("home_agent-ha.2", [old]), 1000)
+        newer.tell(events.Start(), 1000)
+        assert newer.routes() == agent.routes() and "state_unreadable" not in newer.counts
+        newer.tell(events.Late(), 1000 + SAVE_SOON_MS)
+        assert list(newer.saved) == [name, "home_agent-ha.2"] or sorted(newer.saved) == [
+            "home_agent-ha.2",
+            name,
+        ]
+        assert newer.saved["home_agent-ha.2"] is None and newer.saved[name][0] == key
 
 
-def test_one_row_that_cannot_be_read_takes_no_other_with_it():
-    agent, name, rows = saved_by()
+def test_one_row_of_a_piece_that_cannot_be_read_takes_no_other_with_it():
+    agent, _, row = saved_by()
     other = Agent()
-    other.tell(events.Restored(name, [["zz", [], []]] + rows), 1000)
+    other.tell(events.Restored("home_agent-ha.2", [["zz", 5, []], row]), 1000)
     other.tell(events.Start(), 1000)
     assert other.routes() == agent.routes() and other.counts["state_unreadable"] == 1
+
+
+def test_the_row_of_a_node_that_is_configured_no_more_is_forgotten():
+    _, name, row = saved_by()
+    other = Agent(many_options([Node("n", bytes((10, 78, 0, 1)), (), ("branch-wan",))]))
+    other.tell(events.Restored(name, row), 1000)
+    assert other.saved == {name: None} and "state_unreadable" not in other.counts
+
+
+def test_every_field_of_a_row_is_checked():
+    """Another type, a number too few or too many: named, and nothing of the row is taken."""
+    _, name, row = saved_by()
+    damaged = [row[:-1], row + [None], None, 5, {}]
+    damaged += [row[:n] + [wrong] + row[n + 1 :] for n in range(len(row)) for wrong in (7.5, {"a": 1})]
+    for part, at in ((row[2][0], 2), (row[1][0], 1)):
+        for n in range(len(part)):
+            damaged.append(row[:at] + [[part[:n] + [7.5] + part[n + 1 :]]] + row[at + 1 :])
+        damaged.append(row[:at] + [[part[:-1]]] + row[at + 1 :])
+    for value in damaged:
+        agent = Agent()
+        agent.tell(events.Restored(name, value), 1000)
+        assert agent.counts.get("state_unreadable") == 1, value
+        assert agent.role.bindings.count == 0, value
+        agent.started().datagram(agent.request())
+        assert agent.code() == 0
+    # The control: it is none of these that keeps it out.
+    agent = Agent()
+    agent.tell(events.Restored(name, row), 1000)
+    assert agent.role.bindings.count == 1 and "state_unreadable" not in agent.counts
+
+
+# -- A restart that nobody prepared
+
+
+def ntp(unix_ms):
+    return (unix_ms // 1000 + NTP_S) << 32 | (unix_ms % 1000 << 32) // 1000
+
+
+def asks(agent, made_ms, now_ms):
+    """A request with a timestamp of that time; the code of the reply."""
+    message = mip.RegistrationRequest(
+        mip.FLAG_D | mip.FLAG_T, 600, HOME, AGENT, CARE_OF, ntp(UNIX_MS + made_ms), []
+    )
+    data = mip.pack_to_sign(message, SPI, 16)
+    agent.datagram(data + agent.keys.authenticate("branch-wan", data), now_ms=now_ms)
+    return agent.code()
+
+
+def begun_again(agent, at_ms, offset_ms=UNIX_MS):
+    again = Agent()
+    again.tell(events.WallClock(offset_ms), 0)
+    for name, value in agent.saved.items():
+        if value is not None:
+            again.tell(events.Restored(name, value), at_ms)
+    return again.tell(events.Start(), at_ms)
+
+
+def killed_behind(ahead_ms):
+    """A node with such a clock registered, and again a moment before a kill: the last one is not kept."""
+    agent = Agent().started()
+    assert asks(agent, 11000 + ahead_ms, 11000) == 0
+    agent.tell(events.Late(), 11000 + SAVE_SOON_MS)
+    assert asks(agent, 12000 + ahead_ms, 12000) == 0
+    return agent
+
+
+def test_what_was_let_in_just_before_a_kill_is_not_let_in_again():
+    for ahead_ms in (0, -3000, 5000):
+        agent = killed_behind(ahead_ms)
+        again = begun_again(agent, 12300)
+        assert asks(again, 12000 + ahead_ms, 12400) == 133, ahead_ms
+        assert asks(again, 12500 + ahead_ms, 12500) == 0, ahead_ms  # its owner does not notice
+        # The control: with all that was let in kept, and the end prepared, that alone keeps it out; without,
+        # it is let in.
+        again = begun_again(agent, 12300)
+        again.role.nodes.beginning.unix_ms = 0
+        assert asks(again, 12000 + ahead_ms, 12400) == 0, ahead_ms
+
+
+def test_a_node_that_was_never_kept_is_let_in_with_what_is_new():
+    agent = Agent().started()
+    assert asks(agent, 1000, 1000) == 0
+    again = begun_again(agent, 1500)  # nothing of it
+    assert asks(again, 1000, 1600) == 133
+    assert asks(again, 1700, 1700) == 0
+
+
+def test_after_an_end_that_was_prepared_an_earlier_timestamp_is_good_once():
+    agent = Agent().started()
+    assert asks(agent, 1000, 1000) == 0
+    agent.tell(events.Command("stop", []), 2000)
+    assert agent.saved["home_agent-ha.clean"] is True
+    again = begun_again(agent, 2300)
+    assert again.saved["home_agent-ha.clean"] is None  # it is true only once
+    assert asks(again, 2200, 2400) == 0
+    agent.saved["home_agent-ha.clean"] = None
+    assert asks(begun_again(agent, 2300), 2200, 2400) == 133  # the control
+
+
+def test_a_clock_that_is_set_after_the_restart_moves_the_beginning():
+    """A router without a clock of its own: what was recorded before it stopped is older than the moment when
+    it learnt the time."""
+    agent = killed_behind(0)
+    hour_ms = 3600000
+    again = begun_again(agent, 12300, UNIX_MS - hour_ms)
+    again.tell(events.WallClock(UNIX_MS), 13000)
+    assert asks(again, 12000, 13100) == 133 and asks(again, 13200, 13200) == 0
+    # The control: by its first clock alone that was not before the beginning.
+    again = begun_again(agent, 12300, UNIX_MS - hour_ms)
+    again.role.unix_offset_ms = UNIX_MS
+    assert asks(again, 12000, 13100) == 0
 
 
 def many_options(nodes):
@@ -378,14 +499,15 @@ def test_who_goes_while_others_wait_to_be_held_takes_nothing_of_theirs():
     for node in stay:
         other.role.touched(other.role.nodes.find(node.home_address), 2000)
     other.tell(events.Command("stop", []), 2000)
-    assert sum([len(rows or []) for rows in other.saved.values()]) == len(stay)
+    rows = [value for name, value in other.saved.items() if ".n." in name and value is not None]
+    assert len(rows) == len(stay)
     while not settled(other):
         other.tell(events.Late(), 2000)
     assert len(other.routes()) == len(stay)
 
 
 def test_damaged_state_is_left_out():
-    for value in (5, [5], [["zz", [], []]], [[HOME.hex(), [[SPI, "timestamps", []]], []]]):
+    for value in (5, [5], [["zz", [], 5]], [[HOME.hex(), [[SPI, "timestamps", 5]], []]]):
         agent = Agent()
         agent.tell(events.Restored("home_agent-ha.2", value))
         assert agent.counts.get("state_unreadable") == 1, value

@@ -2,7 +2,7 @@
 
 from careof.crypt import HandedKeys
 from careof.limits import KEYD_QUESTIONS_MAX, QUESTION_FORGOTTEN_MS
-from careof.system import connection, keyd, sockets
+from careof.system import again, connection, kept, keyd, sockets
 from careof.wire import keyd as wire
 from fakes import Counts, FakeLoop, FakeSocket
 
@@ -37,6 +37,12 @@ class World:
             deadline_ms = self.client.deadline()
             if deadline_ms is not None and deadline_ms <= self.loop.clock.ms:
                 self.client.late(self.loop.clock.ms)
+
+    def retry(self):
+        """What was refused, if it is time."""
+        for timer in self.loop.timers:
+            if isinstance(timer, again.Again) and timer.deadline() <= self.loop.clock.ms:
+                timer.late(self.loop.clock.ms)
 
     def say(self, *messages):
         """What keyd says, all in one datagram."""
@@ -83,6 +89,11 @@ def handed(*names):
     for name in names:
         keys.add_key(name, "hmac-md5", KEY)
     return keys
+
+
+def saved(name, json):
+    """What saves this value, as JSON, in this version's form."""
+    return wire.Save(name, 0, b"%d " % kept.VERSION + json)
 
 
 def added(name, algorithm="hmac-md5"):
@@ -241,13 +252,14 @@ def test_questions_are_bounded(world):
 @told
 def test_all_values_are_restored_in_pages(world):
     got = []
-    world.client.restore(lambda *told: got.append(told))
+    world.client.restore(got.append)
     world.greet()
     assert world.sent() == [wire.Restore()]
     world.say(wire.Value("ha.1", 0, b'{"a": 1}'), wire.Value("ha.2", 1, b"[1, "), wire.RestorePause())
     assert world.sent() == [wire.RestoreMore()] and got == []
     world.say(wire.Value("ha.2", 0, b"2]"), wire.Value("broken", 0, b"[tru"), wire.RestoreEnd())
-    assert got == [({"ha.1": {"a": 1}, "ha.2": [1, 2]}, ["broken"])]
+    [found] = got
+    assert found.values == {"ha.1": {"a": 1}, "ha.2": [1, 2]} and found.unreadable == ["broken"]
     world.die()
     world.greet()
     assert world.sent() == []  # once is enough
@@ -256,14 +268,15 @@ def test_all_values_are_restored_in_pages(world):
 @told
 def test_a_keyd_that_dies_while_it_tells_is_asked_from_the_beginning(world):
     got = []
-    world.client.restore(lambda *told: got.append(told))
+    world.client.restore(got.append)
     world.greet()
     world.say(wire.Value("ha.1", 0, b"1"), wire.Value("ha.2", 1, b"[1, "))
     world.die()
     world.greet()
     assert wire.Restore() in world.sent()
     world.say(wire.Value("ha.2", 0, b"2"), wire.RestoreEnd())
-    assert got == [({"ha.2": 2}, [])]
+    [found] = got
+    assert found.values == {"ha.2": 2} and found.unreadable == []
 
 
 @told
@@ -273,14 +286,14 @@ def test_of_a_name_one_value_is_under_way(world):
         world.client.save("name", value)
     world.client.save("other", 4)
     first, other = world.sent()
-    assert first == wire.Save("name", 0, b"1") and other == wire.Save("other", 0, b"4")
+    assert first == saved("name", b"1") and other == saved("other", b"4")
     world.say(wire.Saved(world.numbers[first]))
     (third,) = world.sent()
-    assert third == wire.Save("name", 0, b"3")
+    assert third == saved("name", b"3")
     world.say(wire.Saved(world.numbers[third]))
     assert world.sent() == []
     world.client.save("name", 5)
-    assert world.sent() == [wire.Save("name", 0, b"5")]
+    assert world.sent() == [saved("name", b"5")]
 
 
 @told
@@ -291,13 +304,13 @@ def test_what_was_not_acknowledged_is_saved_again(world):
     world.client.save("gone", None)
     world.client.save("kept", 2)
     messages = world.sent()
-    assert wire.Save("before", 0, b"[1]") in messages and wire.Forget("gone") in messages
+    assert saved("before", b"[1]") in messages and wire.Forget("gone") in messages
     world.say(wire.Saved(world.numbers[wire.Forget("gone")]))  # and all before it
     world.client.save("kept", 3)
     world.die()
     world.client.save("name", 4)
     world.greet()
-    assert sorted(world.sent()) == [wire.Save("kept", 0, b"3"), wire.Save("name", 0, b"4")]
+    assert sorted(world.sent()) == [saved("kept", b"3"), saved("name", b"4")]
 
 
 @told
@@ -307,28 +320,96 @@ def test_a_long_value_goes_in_parts(world):
     world.client.save("name", value)
     parts = world.sent()
     assert [part.more for part in parts] == [1, 1, 0]
-    assert b"".join([part.value for part in parts]) == b'"' + value.encode() + b'"'
+    assert b"".join([part.value for part in parts]) == b'2 "' + value.encode() + b'"'
     world.say(wire.Saved(world.numbers[parts[1]]))  # of something before it
     world.client.save("name", 1)
     assert world.sent() == []
     world.say(wire.Saved(world.numbers[parts[2]]))
-    assert world.sent() == [wire.Save("name", 0, b"1")]
+    assert world.sent() == [saved("name", b"1")]
 
 
 @told
-def test_what_keyd_refuses_is_told_and_given_up(world):
+def test_what_keyd_refuses_is_told_and_tried_again_later_each_time(world):
     world.greet()
     world.client.save("name", "x" * 20000)
     world.client.save("other", 1)
     parts = world.sent()
     world.client.save("name", 2)
     world.say(wire.Done(world.numbers[parts[1]], 28, b"value 'name': no space"))
-    assert world.troubles == ["value 'name': no space"] and world.counts["keyd_refused"] == 1
-    assert world.sent() == [wire.Save("name", 0, b"2")]
-    world.say(wire.Done(1, 22, b"a key"))  # of something else
-    world.die()
+    assert world.troubles == ["value 'name': no space (it is tried again)"]
+    assert world.client.trouble() == {"unsaved": 2, "refused": 1, "why": "value 'name': no space"}
+    assert world.sent() == []
+    world.client.save("name", 3)
+    gap_ms = again.RETRY_MS
+    for _ in range(8):
+        assert world.sent() == []
+        world.tick(gap_ms - 1)
+        assert world.sent() == []
+        world.loop.clock.ms += 1
+        world.retry()
+        [message] = world.sent()
+        assert message == saved("name", b"3")
+        gap_ms = min(2 * gap_ms, again.RETRY_MAX_MS)
+        world.say(wire.Done(world.numbers[message], 28, b"value 'name': no space"))
+    assert gap_ms == again.RETRY_MAX_MS and len(world.troubles) == 1 and world.counts["keyd_refused"] == 9
+    world.loop.clock.ms += gap_ms
+    world.retry()
+    [message] = world.sent()
+    world.say(wire.Saved(world.numbers[message]))
+    assert world.client.trouble() == {"unsaved": 0, "refused": 0, "why": None}
+    world.client.save("name", 4)
+    assert world.sent() == [saved("name", b"4")]
+
+
+@told
+def test_a_refusal_of_something_else_is_told(world):
     world.greet()
-    assert len(world.sent()) == 2
+    world.say(wire.Done(1, 22, b"a key"))
+    assert world.troubles == ["a key"] and world.client.trouble()["refused"] == 0
+
+
+@told
+def test_of_many_that_were_refused_some_are_tried_and_then_all(world):
+    world.greet()
+    many = 3 * again.TRIED
+    for number in range(many):
+        world.client.save("n%d" % number, 1)
+    for message in world.sent():
+        world.say(wire.Done(world.numbers[message], 12, b"no memory"))
+    assert world.client.trouble()["refused"] == many
+    world.loop.clock.ms += again.RETRY_MS
+    for left in (2, 1, 0):
+        world.retry()
+        messages = world.sent()
+        assert len(messages) == again.TRIED
+        world.say(wire.Saved(world.numbers[messages[-1]]))
+        assert world.client.trouble()["refused"] == left * again.TRIED
+
+
+@told
+def test_another_keyd_is_told_everything_some_at_a_time(world):
+    many = 2 * keyd.SAID_AGAIN + 1
+    for number in range(many):
+        world.client.save("n%d" % number, number)
+    world.greet()
+    told = world.sent()
+    assert len(told) == keyd.SAID_AGAIN
+    world.loop.go_on()
+    world.client.save("n0", "new")  # is under way
+    told += world.sent()
+    world.loop.go_on()
+    told += world.sent()
+    assert len(told) == len(set([message.name for message in told])) == many and not world.loop.begun
+
+
+@told
+def test_what_a_newer_careofd_kept_is_seen_and_not_read(world):
+    got = []
+    world.client.restore(got.append)
+    world.greet()
+    world.say(wire.Value("ours", 0, b"2 [1]"), wire.Value("newer", 0, b"3 what is this"), wire.RestoreEnd())
+    assert got[0].is_newer() and got[0].newest == 3
+    assert got[0].values["ours"] == [1] and got[0].values["newer"] is None and got[0].unreadable == []
 
 
 @told
@@ -351,7 +432,7 @@ def test_whoever_ends_waits_for_the_disk(world):
     world.client.when_kept(lambda: done.append("refused"))
     (third,) = world.sent()
     world.say(wire.Done(world.numbers[third], 28, b"value 'name': no space"))
-    world.client.save("name", 4)
+    world.client.save("another", 4)
     world.client.when_kept(lambda: done.append("lost"))
     assert done[2:] == ["refused"]
     world.die()
@@ -372,6 +453,12 @@ def test_trouble_is_told(world):
     world.greet()
     world.say(wire.Trouble(28, b"cannot be written: No space left on device"))
     assert world.troubles == ["cannot be written: No space left on device"]
+    world.client.save("name", 1)
+    why = "cannot be written: No space left on device"
+    assert world.client.trouble() == {"unsaved": 1, "refused": 0, "why": why}
+    [message] = world.sent()
+    world.say(wire.Saved(world.numbers[message]))
+    assert world.client.trouble()["why"] is None
 
 
 # -- The connection
@@ -393,7 +480,7 @@ def test_numbers_wrap(world):
     world.say(wire.Saved(0))  # the first two of them
     world.client.save("one", 3)
     world.client.save("three", 3)
-    assert world.sent() == [wire.Save("one", 0, b"3")]
+    assert world.sent() == [saved("one", b"3")]
 
 
 @told

@@ -3,7 +3,7 @@
 from collections import namedtuple
 
 from careof.agent import events
-from careof.limits import SAVE_HASTE, SAVE_SHARDS_MIN, SAVE_WORK_MS, SWEEP_NODES
+from careof.limits import SAVE_ROWS, SAVE_SHARE, SAVE_SOON_MS, SWEEP_NODES
 from careof.wire import ipv4, mip, mip_extensions, tunneld
 from careof.wire import mip_extensions as ext
 from office import AGENT, HOME, LAN, Node, agent_options
@@ -267,7 +267,7 @@ def test_what_was_listened_to_survives_a_restart_and_ends_with_the_binding():
     chosen = options(groups=group(broadcast=True), home_network=(home,))
     fleet = Fleet(chosen)
     fleet.ask(flags=mip.FLAG_B | mip.FLAG_D)
-    other = Fleet(chosen, last_saved(fleet).items())
+    other = Fleet(chosen, last_saved(fleet).saved.items())
     assert listeners(other) == [tunneld.SetListener(VAN, 16, bytes(4))]
     other.reload(options(groups=group(broadcast=False), home_network=(home,)), 3000)
     assert listeners(other) == []
@@ -295,15 +295,15 @@ def test_another_table_counts_at_once_and_ends_what_vanished():
         fleet.tell(events.Late(), 1000)
     assert fleet.role.bindings.count == 2 and fleet.kept() == 2
     assert set(fleet.routes()) == {(bytes((10, 64, 0, n)), 32) for n in (1, 2)}
-    saved = [row[0] for value in last_saved(fleet).values() for row in value or ()]
-    assert sorted(saved) == ["0a400001", "0a400002"]
+    saved = rows_of(last_saved(fleet))
+    assert sorted([key for key in saved if saved[key] is not None]) == ["0a400001", "0a400002"]
     assert fleet.ask(now_ms=2000) == 0
 
 
-def last_saved(fleet):
-    for at_ms in range(2000, 60000, 50):
+def last_saved(fleet, from_ms=2000):
+    for at_ms in range(from_ms, from_ms + 4000, 50):
         fleet.tell(events.Late(), at_ms)
-    return fleet.saved
+    return fleet
 
 
 def test_a_change_of_networks_or_associations_reaches_who_is_bound():
@@ -323,7 +323,7 @@ def test_a_restart_restores_the_tables_nodes_and_their_identifications():
     for n in (1, 200):
         fleet.ask(home=bytes((10, 64, 0, n)), now_ms=0)
     recorded = fleet.last
-    saved = last_saved(fleet)
+    saved = last_saved(fleet).saved
     other = Fleet(options(vans(200)), saved.items())
     assert set(other.routes()) == {(bytes((10, 64, 0, n)), 32) for n in (1, 200)}
     other.keys.add_key("node-10.64.0.200-256", "hmac-md5", KEY)
@@ -337,7 +337,7 @@ def test_after_a_restart_of_many_the_loop_goes_on_and_who_renews_is_served_at_on
     homes = [bytes((10, 64, n >> 8, n & 255)) for n in range(1, many + 1)]
     for home in homes:
         assert fleet.ask(home=home) == 0
-    saved = last_saved(fleet)
+    saved = last_saved(fleet).saved
     other = Fleet(options(vans(many)), saved.items())
     assert len(other.routes()) == SWEEP_NODES and not of(events.Settled, other.others)
     assert other.role.deadline() == 0
@@ -349,39 +349,59 @@ def test_after_a_restart_of_many_the_loop_goes_on_and_who_renews_is_served_at_on
     assert len(of(events.Settled, other.others)) == 1
 
 
-def test_bindings_of_many_are_saved_soon_and_renewals_later():
+def rows_of(fleet):
+    """{key of a node: its row} of what is saved."""
+    return {name[len("home_agent-ha.n.") :]: value for name, value in fleet.saved.items() if ".n." in name}
+
+
+def test_each_row_is_saved_by_itself_a_moment_after_it_changed():
     fleet = Fleet(options(vans(200)))
-    state, home = fleet.role._state, bytes((10, 64, 0, 33))  # of the same piece as VAN
-    state._count = 100000  # of so many nodes
     fleet.ask()
-    fleet.tell(events.Late(), 50)
-    assert list(fleet.saved) == ["home_agent-ha.1"]
-    rest_ms = SAVE_WORK_MS * 100000 // SAVE_SHARDS_MIN
+    assert fleet.role._state.deadline() == SAVE_SOON_MS and fleet.saved == {}
+    fleet.tell(events.Late(), SAVE_SOON_MS)
+    assert list(rows_of(fleet)) == ["0a400001"] and fleet.role._state.deadline() is None
+    fleet.saved.clear()
     fleet.ask(now_ms=1000)
-    assert state.deadline() == 50 + rest_ms
-    fleet.ask(home=home, now_ms=2000)
-    assert state.deadline() == 50 + rest_ms // SAVE_HASTE
-    fleet.saved.clear()
-    fleet.tell(events.Late(), state.deadline())
-    assert len(fleet.saved["home_agent-ha.1"]) == 2
-    fleet.saved.clear()
-    fleet.tell(events.Late(), 50 + rest_ms)  # the entry that counts no more
-    assert fleet.saved == {} and state.deadline() is None
+    fleet.ask(home=bytes((10, 64, 0, 33)), now_ms=1010)
+    assert fleet.role._state.deadline() == 1000 + SAVE_SOON_MS
+    fleet.tell(events.Late(), 1000 + SAVE_SOON_MS)
+    assert sorted(rows_of(fleet)) == ["0a400001", "0a400021"]
 
 
-def test_state_that_was_divided_otherwise_is_divided_again():
+def test_of_many_rows_some_are_saved_at_a_time_and_the_first_ones_first():
+    many = 2 * SAVE_ROWS * SAVE_SHARE
+    fleet = Fleet(options(vans(many)))
+    homes = [bytes((10, 64, n >> 8, n & 255)) for n in range(1, many + 1)]
+    for home in homes:
+        assert fleet.ask(home=home) == 0
+    state, turns = fleet.role._state, 0
+    while state.deadline() is not None:
+        before = len(fleet.saved)
+        fleet.tell(events.Late(), SAVE_SOON_MS)
+        turns += 1
+        assert SAVE_ROWS <= len(fleet.saved) - before <= 2 * SAVE_ROWS or state.deadline() is None
+        if turns == 1:
+            assert sorted(rows_of(fleet)) == [home.hex() for home in homes[: 2 * SAVE_ROWS]]
+    assert len(rows_of(fleet)) == many and turns <= 2 * SAVE_SHARE
+
+
+def test_what_was_kept_in_pieces_becomes_rows_and_the_pieces_go_after_them():
+    """Whatever the number of pieces was; and a kill in between loses nothing."""
     fleet = Fleet(options(vans(5)))
     for n in range(1, 6):
         fleet.ask(home=bytes((10, 64, 0, n)))
-    saved = last_saved(fleet)
-    for bindings in (100000, 1000):
-        there = [(name, value) for name, value in saved.items() if value is not None]
-        other = Fleet(options(vans(5), max_bindings=bindings), there)
-        assert other.role.bindings.count == 5, bindings
-        other.saved.update({name: value for name, value in saved.items() if name not in other.saved})
-        saved = last_saved(other)
-        rows = [row for value in saved.values() for row in value or ()]
-        assert sorted(row[0] for row in rows) == ["0a40000%d" % n for n in range(1, 6)]
+    rows = list(rows_of(last_saved(fleet)).values())
+    pieces = [("home_agent-ha.1", rows[:2]), ("home_agent-ha.77", rows[2:])]
+    other = Fleet(options(vans(5)), pieces)
+    assert other.role.bindings.count == 5 and set(other.routes()) == set(fleet.routes())
+    saved = rows_of(last_saved(other))
+    assert sorted(saved) == ["0a40000%d" % n for n in range(1, 6)]
+    assert [name for name in other.saved if other.saved[name] is None] == [name for name, _ in pieces]
+    # Killed before the pieces went: the rows are newer, and count.
+    fleet.ask(home=VAN, lifetime_s=0, now_ms=60000)
+    gone = rows_of(last_saved(fleet, 61000))["0a400001"]
+    both = Fleet(options(vans(5)), pieces + [("home_agent-ha.n.0a400001", gone)])
+    assert both.role.bindings.count == 4
 
 
 def test_a_tunnel_in_udp_of_a_van_behind_a_nat():
@@ -473,7 +493,7 @@ def test_a_name_that_leaves_the_table_leaves_its_address_and_a_changed_one_keeps
 def test_a_restart_restores_who_is_known_by_name_with_its_address():
     fleet = Fleet(with_pool(named((NETWORK,))))
     _, home = by_name(fleet)
-    recorded, saved = fleet.last, last_saved(fleet)
+    recorded, saved = fleet.last, last_saved(fleet).saved
     other = Fleet(with_pool(named((NETWORK,))), saved.items())
     assert set(other.routes()) == {(home, 32), NETWORK} and other.role.leases.count == 1
     other.keys.add_key("node-%s-256" % NAI.decode(), "hmac-md5", KEY)

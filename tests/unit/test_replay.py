@@ -5,6 +5,7 @@ from careof.proto.replay import (
     ERA,
     LOW,
     NTP_UNIX_S,
+    Beginning,
     NonceGuard,
     NonceSource,
     TimestampGuard,
@@ -107,6 +108,23 @@ def test_a_guard_remembers_over_a_restart_what_it_let_in():
     guard.took(stamp)
     other.restore(guard.saved())
     assert not other.lets_in(stamp, UNIX_MS)
+
+
+def test_a_guard_lets_in_nothing_from_before_its_beginning_by_the_clock_of_its_source():
+    """The source is 2 s ahead; what it said last before the end is not known any more."""
+    source = source_at(UNIX_MS + 2000)
+    first, lost, later = source.next(0), source.next(1000), source.next(1500)
+    guard = TimestampGuard(None)
+    assert guard.lets_in(first, UNIX_MS)
+    guard.took(first)
+    beginning = Beginning()
+    other = TimestampGuard(None, beginning)
+    other.restore(guard.saved())
+    assert other.lets_in(lost, UNIX_MS + 1300)  # the control: it is kept out by the beginning alone
+    beginning.unix_ms = UNIX_MS + 1200
+    assert not other.lets_in(lost, UNIX_MS + 1300) and other.lets_in(later, UNIX_MS + 1600)
+    other.restore(guard.saved()[:1])  # an older one did not say how far ahead
+    assert other.lets_in(lost, UNIX_MS + 1300)
 
 
 def test_a_nonce_is_used_once_and_the_reply_brings_the_next():

@@ -1,11 +1,10 @@
 """The small parts of the system room: store, log, clock, loop."""
 
-import json
 import os
 
 import scratch
-from careof.limits import TURN_WORK_MS
-from careof.system import clock, log, loop, resolv, sockets, store
+from careof.limits import STORE_SLACK_SIZE, TURN_WORK_MS
+from careof.system import clock, kept, log, loop, resolv, sockets, store
 from fakes import FakeClock
 
 FOLDER = scratch.path("store")
@@ -26,17 +25,23 @@ def write(name, text):
 # -- Store ------------------------------------------------------------------------------------------
 
 
+def values(one=None):
+    """{name: value} that a careofd finds that is started now."""
+    found = (one or store.Store(FOLDER)).restore()
+    assert found.unreadable == [] and not found.is_newer()
+    return found.values
+
+
 def test_what_is_saved_is_restored_by_the_next():
     one = fresh_store()
-    one.save("home_agent-ha.3", [["0a4d0002", [1, 2]]])
+    one.save("home_agent-ha.n.0a4d0002", ["0a4d0002", [1, 2]])
     one.save("mobile_router-branch.state", {"carrying": "wan"})
     one.save("mobile_router-branch.state", {"carrying": "lte"})
-    kept, unreadable = store.Store(FOLDER).restore()
-    assert dict(kept) == {
-        "home_agent-ha.3": [["0a4d0002", [1, 2]]],
+    wanted = {
+        "home_agent-ha.n.0a4d0002": ["0a4d0002", [1, 2]],
         "mobile_router-branch.state": {"carrying": "lte"},
     }
-    assert unreadable == []
+    assert values() == wanted and values() == wanted
 
 
 def test_what_is_forgotten_is_gone():
@@ -44,14 +49,77 @@ def test_what_is_forgotten_is_gone():
     one.save("a", 1)
     one.save("a", None)
     one.save("a", None)
-    assert one.restore() == ([], [])
+    assert values() == {}
 
 
-def test_a_write_that_power_loss_ended_leaves_the_old_value():
+def test_thousands_of_changes_take_a_bounded_room():
+    one = fresh_store()
+    for step in range(3000):
+        one.save("n%d" % (step % 50), [step, "x" * 200])
+    assert values() == {"n%d" % n: [2950 + n, "x" * 200] for n in range(50)}
+    size = sum([os.stat(FOLDER + "/" + name)[6] for name in os.listdir(FOLDER)])
+    assert size < 50 * (2 * 230 + STORE_SLACK_SIZE)
+
+
+def test_a_write_that_was_cut_off_leaves_the_old_value():
+    """At every octet; and what is saved afterwards is there as well."""
+    fresh_store().save("a", "old")
+    [name] = os.listdir(FOLDER)
+    with open(FOLDER + "/" + name, "rb") as file:
+        before = file.read()
+    store.Store(FOLDER).save("a", "new")
+    with open(FOLDER + "/" + name, "rb") as file:
+        whole = file.read()
+    assert len(whole) > len(before)
+    for end in range(len(before), len(whole) + 1):
+        with open(FOLDER + "/" + name, "wb") as file:
+            file.write(whole[:end])
+        one = store.Store(FOLDER)
+        assert values(one) == {"a": "new" if end == len(whole) else "old"}, end
+        one.save("a", end)
+        assert values() == {"a": end}
+
+
+def test_a_file_that_was_not_written_to_its_end_is_nobodys():
     one = fresh_store()
     one.save("a", "old")
-    write("a" + store.SUFFIX + store.TEMPORARY, '"ne')
-    assert one.restore() == ([("a", "old")], [])
+    [name] = os.listdir(FOLDER)
+    write(name + store.TEMPORARY, 'a 2 "ne')
+    assert values() == {"a": "old"}
+
+
+def test_what_the_first_careofd_kept_is_read_and_turned_into_lines():
+    fresh_store()
+    write("home_agent-ha.3.json", '[["0a4d0002", [1, 2]]]')
+    assert values() == {"home_agent-ha.3": [["0a4d0002", [1, 2]]]}
+    assert "home_agent-ha.3.json" not in os.listdir(FOLDER)
+    assert values() == {"home_agent-ha.3": [["0a4d0002", [1, 2]]]}
+
+
+def test_what_a_newer_one_kept_stays_as_it_is():
+    """Also in lines that this one would have left out."""
+    one = fresh_store()
+    one.save("a", 1)
+    one.save("a", 2)
+    [name] = os.listdir(FOLDER)
+    with open(FOLDER + "/" + name, "ab") as file:
+        file.write(b"a %d something new\n" % (kept.VERSION + 1))
+    write("b.json", "%d x" % (kept.VERSION + 1))
+    before = {name: os.stat(FOLDER + "/" + name)[6] for name in os.listdir(FOLDER)}
+    found = store.Store(FOLDER).restore()
+    assert found.is_newer() and found.newest == kept.VERSION + 1
+    assert {name: os.stat(FOLDER + "/" + name)[6] for name in os.listdir(FOLDER)} == before
+
+
+def test_a_value_says_its_version():
+    assert kept.unpack(kept.pack({"x": [1, None, "y"]})) == (kept.VERSION, {"x": [1, None, "y"]})
+    assert kept.unpack(b'{"a": 1}') == (1, {"a": 1}) and kept.unpack(b"[]") == (1, [])
+    assert kept.unpack(b"5") == (1, 5) and kept.unpack(b"17 {") == (17, None)
+    for wrong in (b"", b"2", b"2 ", b"2 [tru", b"\xff", b"2 \xff", b" 2 1"):
+        try:
+            assert kept.unpack(wrong) == (1, 2) and wrong in (b"2",), wrong
+        except ValueError:
+            pass
 
 
 def test_name_servers_are_a_file_for_resolvers_as_long_as_there_are_any():
@@ -71,9 +139,11 @@ def test_name_servers_are_a_file_for_resolvers_as_long_as_there_are_any():
 def test_what_cannot_be_read_is_named_and_left_out():
     one = fresh_store()
     one.save("good", 1)
-    write("bad" + store.SUFFIX, '{"cut o')
-    write("large" + store.SUFFIX, " " * (store.SIZE_MAX + 1))
-    assert one.restore() == ([("good", 1)], ["bad", "large"])
+    [good] = os.listdir(FOLDER)
+    write("bad" + store.OLDER, "[tru")
+    write("0" + good[1:] if good[0] != "0" else "1" + good[1:], "worse 2 [tru\n")
+    found = store.Store(FOLDER).restore()
+    assert found.values == {"good": 1} and sorted(found.unreadable) == ["bad", "worse"]
 
 
 def test_names_do_not_leave_the_folder():
@@ -291,13 +361,6 @@ def test_stop_ends_the_run_and_the_loop_measures_its_pauses():
     one.add_timer(Stopper(0))
     one.run()
     assert one.longest_pause_ms >= 0
-
-
-def test_json_of_the_store_is_plain():
-    one = fresh_store()
-    one.save("a", {"x": [1, None, "y"]})
-    with open(FOLDER + "/a" + store.SUFFIX) as file:
-        assert json.loads(file.read()) == {"x": [1, None, "y"]}
 
 
 if __name__ == "__main__":

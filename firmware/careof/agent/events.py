@@ -12,8 +12,9 @@ random(size) gives that many octets of good randomness. It has `name`, and for s
     rows(table, after, now_ms)      (rows, after) of a table, in the order of their addresses as numbers: some
                                     behind `after` (-1: from the first), and how to go on; None: that was all
     rows_about(table, key, now_ms)  the rows that a Changed with this key is about
- Its first events are, in this order: WallClock; Restored for every value ever saved
-under a name that begins with "<role.name>."; Start; then Link for each device and all the others.
+
+Its first events are, in this order: WallClock; Restored for every value ever saved under a name that begins
+with "<role.name>.", those with shorter names first; Start; then Link for each device and all the others.
 
 After careofd was restarted, tunneld still holds what it held. The client sends ReplayBegin, passes on
 every Hold as it comes, and sends ReplayEnd (which removes what was not held again) only when every role

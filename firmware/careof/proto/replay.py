@@ -13,6 +13,12 @@ The low 32 bits of a reply are those of its request in both, and they differ fro
 that a reply is matched to exactly one. A refused nonce is not replaced by another: else whoever
 replays an old request in a loop would keep the owner out.
 
+What a guard let in is kept a moment later than it was answered. So after an end that nobody prepared the last
+request of an association may be unknown, and whoever recorded it has seven seconds to say it again. A guard
+therefore lets in nothing from before the new beginning (Beginning): by the clock of the association, which
+may be fast or slow, as it was kept with the last identification. The owner, who says something new, does not
+notice; if its clock was set in between, one 133 tells it ours.
+
 Timestamps are compared modulo 2^64, so the end of NTP's era in 2036 is a day like any other.
 """
 
@@ -116,22 +122,34 @@ class NonceSource:
         self._nonce = value["nonce"]
 
 
+class Beginning:
+    """Since when a home agent knows what it let in: one for all its guards. 0: since ever."""
+
+    def __init__(self):
+        self.unix_ms = 0
+
+
 class TimestampGuard:
     """The home agent's end: lets each timestamp in once, in order, near its own clock."""
 
-    def __init__(self, random):
+    def __init__(self, random, beginning=None):
         self.last = 0  # the last identification that was let in
+        self._apart_ms = self._ahead_ms = 0  # how far ahead of our clock: the one looked at, and that one
+        self._beginning = beginning
 
     def lets_in(self, identification, unix_ms):
         """May this request's identification be believed?"""
         if self.last and not after(identification, self.last):
             return False
         seconds_apart = (identification - _ntp(unix_ms) + (ERA >> 1)) % ERA - (ERA >> 1)
-        return -TIMESTAMP_TOLERANCE_MS <= (seconds_apart * 1000) >> 32 <= TIMESTAMP_TOLERANCE_MS
+        self._apart_ms = apart_ms = (seconds_apart * 1000) >> 32
+        if self._beginning and unix_ms + apart_ms < self._beginning.unix_ms + self._ahead_ms:
+            return False
+        return -TIMESTAMP_TOLERANCE_MS <= apart_ms <= TIMESTAMP_TOLERANCE_MS
 
     def took(self, identification):
         """It was let in and acted upon: the identification of the reply."""
-        self.last = identification
+        self.last, self._ahead_ms = identification, self._apart_ms
         return identification
 
     def again(self, identification):
@@ -143,16 +161,19 @@ class TimestampGuard:
         return _ntp(unix_ms) & ~LOW | identification & LOW
 
     def saved(self):
-        return [self.last]
+        return [self.last, self._ahead_ms]
 
     def restore(self, value):
         self.last = value[0]
+        self._ahead_ms = value[1] if len(value) > 1 else 0  # older ones do not say
 
 
 class NonceGuard:
-    """The home agent's end: lets a request in that repeats the nonce of the last reply."""
+    """The home agent's end: lets a request in that repeats the nonce of the last reply.
 
-    def __init__(self, random):
+    It needs no beginning: the nonce that was kept is not used again."""
+
+    def __init__(self, random, beginning=None):
         self._random = random
         self.last = 0
         self._nonce = self._another()

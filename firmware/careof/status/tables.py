@@ -85,6 +85,13 @@ def show_status(answer):
             "the configuration is on trial: taken back in %d s unless it is confirmed"
             % answer["trial_left_s"]
         )
+    state = answer.get("state") or {}
+    if state.get("why") is not None:
+        yield "not kept yet: %d values, %d of them refused: %s" % (
+            state["unsaved"],
+            state["refused"],
+            state["why"],
+        )
     for role in answer["roles"]:
         yield ""
         yield role["name"]

@@ -3,22 +3,24 @@
     a key         is kept here, and added again to every keyd
     a question    is asked again of the next keyd, if it is not too old by then; else it is as if it was lost
     a value       is kept here until it is on keyd's disk (Saved), and saved again by the next keyd; of a name
-                  one value is under way at a time, and what is saved meanwhile goes out after it
+                  one value is under way at a time, and what is saved meanwhile goes out after it. What keyd
+                  refuses (no memory, too much of it) is said again later
 
 Questions of one turn of the loop leave together (a datagram has many), and so do their answers: what a turn
 has no time for is done in the next. Nothing here waits: not for keyd, and not for a disk.
 """
 
-import json
-
 from ..limits import KEYD_QUESTIONS_MAX, QUESTION_FORGOTTEN_MS
 from ..wire import keyd as wire
 from ..wire.reader import Malformed, printable
+from . import kept
+from .again import Again
 from .connection import GREETED, UP, Connection
 
 QUEUE_MAX = 8192  # datagrams
 NAMES_MAX = 4096  # of keys, whose octets are kept
 BUFFER_SIZE = 8192  # octets: wire.DATAGRAM_SIZE_MAX, and of one message with a part of a value
+SAID_AGAIN = 64  # values that another keyd is told in one turn of the loop
 
 
 def _is_up_to(number, last):
@@ -48,8 +50,11 @@ class KeydClient:
         self._under_way = []  # (first number, last number, name) of what keyd has, in order
         self._gone = set()  # their names
         self._newer = set()  # those of them that have another value by now
+        self._refused = Again(loop, self._save_again)  # names of what keyd would not take
+        self._to_say = []  # names of what another keyd is still to be told
+        self._disk = None  # what the disk refuses, until it does not any more
         self._restoring = None  # what is told all values, until it was
-        self._values, self._unreadable = {}, []  # those that came
+        self._found = kept.Restored()  # those that came
         self._parts = []  # of one that has not come whole
         self._after_loading, self._after_counters, self._after_kept = [], [], []
         loop.add_timer(self)
@@ -61,6 +66,7 @@ class KeydClient:
 
     def close(self):
         self._loop.remove_timer(self)
+        self._refused.close()
         self._connection.close()
 
     # -- Keys
@@ -134,14 +140,14 @@ class KeydClient:
     # -- The state
 
     def restore(self, then):
-        """then({name: JSON value}, [name of what cannot be read]) once, when keyd has told all."""
+        """then(kept.Restored) once, when keyd has told all."""
         self._restoring = then
         if self.state == UP:
             self._say(wire.Restore())
 
     def save(self, name, value):
         """Keep a JSON value under a name, or forget it (None)."""
-        octets = None if value is None else json.dumps(value).encode()
+        octets = None if value is None else kept.pack(value)
         if octets is not None and len(octets) > wire.VALUE_SIZE_MAX:
             self._trouble("%s: %d octets, at most %d" % (name, len(octets), wire.VALUE_SIZE_MAX))
             return
@@ -151,16 +157,22 @@ class KeydClient:
         self._unsaved[name] = octets
         if name in self._gone:
             self._newer.add(name)
-        elif self.state == UP and self._restoring is None:
+        elif self.state == UP and self._restoring is None and not self._refused.has(name):
             self._save(name)
 
     def when_kept(self, then):
-        """Call then() when all that was said is on keyd's disk, or no keyd is there that could say so."""
+        """Call then() when all that was said is on keyd's disk, but for what it refused; or when no keyd is
+        there that could say so."""
         self._after_kept.append(then)
         self._look_if_kept()
 
+    def trouble(self):
+        """For status: how many values are not on the disk yet, and why, if something is wrong."""
+        why = self._refused.why or self._disk
+        return {"unsaved": len(self._unsaved), "refused": len(self._refused), "why": why}
+
     def _look_if_kept(self):
-        if not self._unsaved or self.state != UP:
+        if len(self._unsaved) <= len(self._refused) or self.state != UP:
             waiting, self._after_kept = self._after_kept, []
             for then in waiting:
                 then()
@@ -179,7 +191,25 @@ class KeydClient:
         self._under_way.append((first, last, name))
         self._gone.add(name)
 
+    def _save_again(self, names):
+        if self.state == UP and self._restoring is None:
+            for name in names:
+                if name in self._unsaved and name not in self._gone:
+                    self._save(name)
+
+    def _say_all(self):
+        """Everything that is not on the disk, some at a time."""
+        self._to_say = list(self._unsaved)
+        self._say_on()
+
+    def _say_on(self):
+        names, self._to_say = self._to_say[:SAID_AGAIN], self._to_say[SAID_AGAIN:]
+        self._save_again(names)
+        if self._to_say:
+            self._loop.again(self._say_on)
+
     def _saved(self, message):
+        self._disk = None
         done = 0
         while done < len(self._under_way) and _is_up_to(self._under_way[done][1], message.of_number):
             done += 1
@@ -189,8 +219,9 @@ class KeydClient:
         self._look_if_kept()
 
     def _settle(self, name):
-        """keyd has done with what it was told of this name."""
+        """What keyd was told of this name is on the disk."""
         self._gone.discard(name)
+        self._refused.worked(name)
         if name in self._newer:
             self._newer.discard(name)
             self._save(name)
@@ -201,19 +232,15 @@ class KeydClient:
         self._parts.append(message.value)
         if message.more:
             return
-        octets, self._parts = b"".join(self._parts), []
-        try:
-            self._values[message.name] = json.loads(octets.decode())
-        except (ValueError, UnicodeError):
-            self._unreadable.append(message.name)
+        self._found.take(message.name, b"".join(self._parts))
+        self._parts = []
 
     def _restored(self):
-        then, values, unreadable = self._restoring, self._values, self._unreadable
-        self._restoring, self._values, self._unreadable = None, {}, []
-        for name in list(self._unsaved):
-            self._save(name)
+        then, found = self._restoring, self._found
+        self._restoring, self._found = None, kept.Restored()
+        self._say_all()
         if then is not None:
-            then(values, unreadable)
+            then(found)
 
     def _restore_more(self):
         if self._restoring is not None:
@@ -276,7 +303,7 @@ class KeydClient:
         self._batch, self._batch_size = [], 0
         self._arrived, self._taken = (), 0
         self._under_way, self._gone, self._newer = [], set(), set()
-        self._values, self._unreadable, self._parts = {}, [], []
+        self._to_say, self._found, self._parts = [], kept.Restored(), []
 
     def _say(self, message):
         """Into the datagram that leaves with the end of this turn. The message's number."""
@@ -309,8 +336,7 @@ class KeydClient:
         if self._restoring is not None:
             self._say(wire.Restore())
         else:
-            for name in list(self._unsaved):
-                self._save(name)
+            self._say_all()
         now_ms = self._loop.now_ms()
         self._forgot(now_ms)
         for token, question in list(self._questions.items()):
@@ -362,13 +388,21 @@ class KeydClient:
                 then(text if message.error else None)
                 return
         self._count("keyd_refused")
-        self._trouble(text)
         for index, (first, last, name) in enumerate(self._under_way):
             if _is_up_to(first, message.of_number) and _is_up_to(message.of_number, last):
                 del self._under_way[index]
-                self._settle(name)
+                self._gone.discard(name)
+                self._newer.discard(name)
+                if self._refused.why is None:
+                    self._trouble(text + " (it is tried again)")
+                self._refused.refused(name, text)
                 self._look_if_kept()
                 return
+        self._trouble(text)
+
+    def _disk_refuses(self, message):
+        self._disk = printable(message.text)
+        self._trouble(self._disk)
 
 
 TAKE = {
@@ -377,7 +411,7 @@ TAKE = {
     wire.Verified: lambda client, m: client._answered(m, m.genuine == 1),
     wire.NoKey: lambda client, m: client._answered(m, None),
     wire.Saved: KeydClient._saved,
-    wire.Trouble: lambda client, m: client._trouble(printable(m.text)),
+    wire.Trouble: KeydClient._disk_refuses,
     wire.Value: KeydClient._value_came,
     wire.RestorePause: lambda client, m: client._restore_more(),
     wire.RestoreEnd: lambda client, m: client._restored(),

@@ -163,7 +163,8 @@ class Replies:
         if agent.udp_flags is not None and not visitor.co_located:
             agent.sees_nat(in_udp is not None and not in_udp.forced, now_ms)
         agent.revocations.registered(visitor)
-        actions = agent.paths.changed(visitor, now_ms) + agent.touched(now_ms)
+        actions = agent.paths.changed(visitor, now_ms)
+        agent.touched(visitor, now_ms)
         actions.append(Changed("visitors", visitor.home_address))
         if is_new:
             actions.append(Log("info", "visitor", visitor.text() + " registered"))

@@ -202,12 +202,11 @@ class ForeignAgent:
         self.visitors.remove(visitor)
         actions = [Log("info", "visitor", "%s gone: %s" % (visitor.text(), reason))]
         actions.append(Changed("visitors", visitor.home_address))
-        return actions + self.paths.forget(visitor) + self.touched(now_ms) + self.room_changed(now_ms)
+        return actions + self.paths.forget(visitor) + self._state.forget(visitor) + self.room_changed(now_ms)
 
-    def touched(self, now_ms):
-        """The list of visitors changed: it is saved before long."""
-        self._state.touched(now_ms)
-        return []
+    def touched(self, visitor, now_ms):
+        """Something of it changed: it is saved before long."""
+        self._state.touched(visitor, now_ms)
 
     # -- Links
 
@@ -359,7 +358,7 @@ class ForeignAgent:
 
     def _commanded(self, event, now_ms):
         if event.name == "stop":
-            return self._state.flush(now_ms) + [Stop()]
+            return self._state.flush() + [Stop()]
         if event.name == "revoke":
             return self.revocations.commanded(event, now_ms)
         return []

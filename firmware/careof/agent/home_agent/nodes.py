@@ -18,7 +18,7 @@ from collections import namedtuple
 from ...crypt import ALGORITHMS
 from ...proto import policy
 from ...proto.kinds import NAMES
-from ...proto.replay import GUARDS
+from ...proto.replay import GUARDS, Beginning
 from ...wire import ipv4, mip_extensions
 
 REFUSAL_GAP_MS = 250  # between two replies 133 of one association: what is repaired in one round trip
@@ -39,11 +39,11 @@ class AgentAssociation:
         "spi",
     )
 
-    def __init__(self, section, random):
+    def __init__(self, section, random, beginning):
         self.key, self.spi, self.replay = section.name, section.spi, section.replay
         self.algorithm = section.algorithm
         self.authenticator_size = ALGORITHMS[section.algorithm].authenticator_size
-        self.guard = GUARDS[section.replay](random)
+        self.guard = GUARDS[section.replay](random, beginning)
         self.last_code = 0  # of the last request that was let in
         self._last_end = None  # where it came from
         self._refused_ms = None
@@ -209,6 +209,7 @@ class Nodes:
 
     def __init__(self, options, random):
         self._random = random
+        self.beginning = Beginning()  # of all guards
         self._nodes = {}  # those of sections, by key_of()
         self._by_address = {}  # by number_of(home address), of those that have one
         self._order = []  # numbers of these and of those that are kept, sorted
@@ -486,7 +487,7 @@ class Nodes:
     def _associate(self, node, sections):
         before, node.associations = node.associations, {}
         for section in sections:
-            association = AgentAssociation(section, self._random)
+            association = AgentAssociation(section, self._random, self.beginning)
             old = before.get(section.spi)
             if old is not None and (old.key, old.replay) == (association.key, association.replay):
                 association.guard = old.guard

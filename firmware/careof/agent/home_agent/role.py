@@ -10,9 +10,9 @@ What tunneld should hold for a node is said before the reply is sent, so that pa
 reply find their tunnel; and where networks lie behind it, the reply waits until that is done.
 
 Over a restart of careofd bindings and identifications are kept (Save), since mobile nodes renew only after
-minutes: the table is saved in pieces, each a moment after it changed and not more than once a second;
-restored at the start, the same tunnels and routes are held again under their old numbers. A binding
-of the last moment may be missing: then its node's probes go unanswered, and it registers again.
+minutes: a row of each node is saved a moment after it changed. Restored at the start, the same tunnels and
+routes are held again under their old numbers. A binding of the last moment may be missing: then its node's
+probes go unanswered, and it registers again.
 """
 
 from errno import ENOENT
@@ -187,7 +187,7 @@ class HomeAgent:
         if not renewed:
             self.leases.touched(node)
             node.bound_or_not(now_ms)
-        self._state.touched(node, now_ms, renewed)
+        self._state.touched(node, now_ms)
 
     def own_addresses(self):
         """Addresses of this machine that we know of: no node's."""
@@ -200,12 +200,12 @@ class HomeAgent:
 
     def _wall_clock_set(self, event, now_ms):
         self.unix_offset_ms = event.offset_ms
-        self._state.unix_offset_ms = event.offset_ms
+        self._state.clock_set(event.offset_ms, now_ms)
         return []
 
     def _started(self, event, now_ms):
         self._unstarted = [node for node in self.nodes if node.bindings]
-        return self._ground() + self._start_on(now_ms)
+        return self._state.started(now_ms) + self._ground() + self._start_on(now_ms)
 
     def _start_on(self, now_ms):
         """Hold again what was restored, for some nodes at a time: who asks meanwhile is served as well."""
@@ -335,8 +335,7 @@ class HomeAgent:
             actions.append(Changed("bindings", node.home_address))
         if ended and self.home_link is not None:
             actions += self.home_link.bindings_changed(node, now_ms)
-        self._state.forget(node, now_ms)
-        return actions
+        return actions + self._state.forget(node)
 
     def _home_link_reconfigured(self, agent):
         """Its advertisements follow; another device is too much of another agent."""
@@ -347,7 +346,7 @@ class HomeAgent:
 
     def _commanded(self, event, now_ms):
         if event.name == "stop":
-            return self._state.flush(now_ms) + [Stop()]
+            return self._state.flush() + [Stop()]
         if event.name == "revoke":
             return self.revocations.commanded(event, now_ms)
         return []
