@@ -332,7 +332,7 @@ def test_a_restart_restores_the_tables_nodes_and_their_identifications():
 
 
 def test_after_a_restart_of_many_the_loop_goes_on_and_who_renews_is_served_at_once():
-    many = SWEEP_NODES + 30
+    many = SWEEP_NODES + 14
     fleet = Fleet(options(vans(many)))
     homes = [bytes((10, 64, n >> 8, n & 255)) for n in range(1, many + 1)]
     for home in homes:

@@ -18,7 +18,7 @@ not configured, and per node at most SIMULTANEOUS_MAX bindings.
 import heapq
 from collections import namedtuple
 
-from ..limits import LIFETIME_INFINITE_S, SIMULTANEOUS_MAX
+from ..limits import EXPIRED_AT_ONCE, LIFETIME_INFINITE_S, SIMULTANEOUS_MAX
 
 NO_ROOM, TOO_MANY = 130, 135
 _NEVER_MS = 1 << 62
@@ -131,9 +131,11 @@ class Bindings:
         self.lasts(node, binding, left_ms, now_ms)
 
     def expire(self, now_ms):
-        """Drop what is over; the nodes that lost a binding."""
+        """Drop what is over, some at a time; the nodes that lost a binding."""
         lost = []
-        while self._heap and self._heap[0][0] <= now_ms:
+        for _ in range(EXPIRED_AT_ONCE):
+            if not self._heap or self._heap[0][0] > now_ms:
+                break
             _, entry, node, binding = heapq.heappop(self._heap)
             if binding.entry != entry or binding not in node.bindings:
                 continue
