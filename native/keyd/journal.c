@@ -7,7 +7,8 @@
 #include "limits.h"
 
 enum { CHECKSUM_SIZE = 16, NUMBER_SIZE = 8 };
-static const char magic[16] = "careof-state 1\n";
+enum { MAGIC_NAME_SIZE = 13 };
+static const char magic[16] = "careof-state 1\n"; /* a name, a space, the version of the form */
 
 void journal_begin(struct journal *journal, const uint8_t salt[JOURNAL_SALT_SIZE], uint8_t *to)
 {
@@ -68,8 +69,10 @@ enum journal_result journal_read(struct journal *journal, uint8_t *data, size_t 
                                  size_t *good_size)
 {
     *good_size = 0;
-    if (size < JOURNAL_HEADER_SIZE || memcmp(data, magic, sizeof magic))
+    if (size < JOURNAL_HEADER_SIZE || memcmp(data, magic, MAGIC_NAME_SIZE))
         return JOURNAL_FOREIGN;
+    if (memcmp(data, magic, sizeof magic))
+        return JOURNAL_OTHER;
     memcpy(journal->salt, data + sizeof magic, JOURNAL_SALT_SIZE);
     journal->number = 0;
     size_t at = JOURNAL_HEADER_SIZE;

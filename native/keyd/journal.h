@@ -46,7 +46,8 @@ void journal_put(struct journal *journal, const struct record *record, uint8_t *
 enum journal_result {
     JOURNAL_WHOLE,   /* to its last octet */
     JOURNAL_CUT,     /* up to `good_size`; behind that, no record */
-    JOURNAL_FOREIGN, /* not a state file of ours */
+    JOURNAL_FOREIGN, /* not a state file of ours, */
+    JOURNAL_OTHER,   /* or of another version */
     JOURNAL_STOPPED, /* take() returned false */
 };
 

@@ -7,7 +7,6 @@
  * for good: without capabilities, under a filter of system calls. It opens the folders of its files before, and the
  * files themselves as that user. A folder of state files belongs to one careof-keyd. */
 #include <errno.h>
-#include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,6 +23,7 @@
 #include "filter.h"
 #include "keyd.h"
 #include "log.h"
+#include "options.h"
 #include "sandbox.h"
 
 struct options {
@@ -38,36 +38,13 @@ static const char usage[] =
 
 static bool read_options(int argc, char **argv, struct options *options)
 {
-    static const struct option known[] = {
-        {"socket", required_argument, NULL, 's'}, {"state", required_argument, NULL, 't'},
-        {"keys", required_argument, NULL, 'k'},   {"user", required_argument, NULL, 'u'},
-        {"owner", required_argument, NULL, 'o'},  {"log-level", required_argument, NULL, 'l'},
-        {"version", no_argument, NULL, 'v'}, {NULL, 0, NULL, 0},
+    const struct option_row rows[] = {
+        {"socket", OPTION_TEXT, &options->socket}, {"state", OPTION_TEXT, &options->state},
+        {"keys", OPTION_TEXT, &options->keys},     {"user", OPTION_USER, &options->user},
+        {"owner", OPTION_USER, &options->owner},   {"log-level", OPTION_LEVEL, &options->level},
     };
-    bool fine = true;
-    for (int option; (option = getopt_long(argc, argv, "", known, NULL)) != -1;) {
-        bool sound = true;
-        if (option == 's')
-            options->socket = optarg;
-        else if (option == 't')
-            options->state = optarg;
-        else if (option == 'k')
-            options->keys = optarg;
-        else if (option == 'u')
-            sound = sandbox_user_named(optarg, &options->user);
-        else if (option == 'o')
-            sound = sandbox_user_named(optarg, &options->owner);
-        else if (option == 'l')
-            sound = log_level_named(optarg, &options->level);
-        else if (option == 'v')
-            exit(puts("careof-keyd " CAREOF_VERSION) < 0 ? EXIT_USE : 0);
-        else
-            return false;
-        if (!sound)
-            fprintf(stderr, "careof-keyd: '%s': no such user or level\n", optarg);
-        fine = fine && sound;
-    }
-    return fine && options->socket && options->state && optind == argc;
+    return options_read("careof-keyd", argc, argv, rows, sizeof rows / sizeof *rows) && options->socket &&
+           options->state;
 }
 
 static int begin_failed(enum exit_status status, const char *what, const char *why)

@@ -112,6 +112,8 @@ bool store_begin(struct store *store, struct worker *worker, uint64_t secret, ch
     free(octets);
     if (result == JOURNAL_FOREIGN)
         snprintf(text, KEYS_ERROR_SIZE, "not a state file: it is left as it is");
+    if (result == JOURNAL_OTHER)
+        snprintf(text, KEYS_ERROR_SIZE, "a state file of another version, of a newer careof-keyd: it is left as it is");
     if (result == JOURNAL_STOPPED)
         snprintf(text, KEYS_ERROR_SIZE, "has more than %d values or %d octets of them, or memory is short", VALUES_MAX,
                  VALUES_SIZE_MAX);

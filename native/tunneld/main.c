@@ -5,7 +5,6 @@
  * It starts as root, forks the helper that stays so, opens its TUN and its socket, and then becomes --user for
  * good: without capabilities, under a filter of system calls. */
 #include <errno.h>
-#include <getopt.h>
 #include <linux/capability.h>
 #include <signal.h>
 #include <stdio.h>
@@ -20,6 +19,7 @@
 #include "filter.h"
 #include "hold.h"
 #include "log.h"
+#include "options.h"
 #include "sandbox.h"
 #include "tunneld.h"
 #include "watch.h"
@@ -35,34 +35,12 @@ static const char usage[] =
 
 static bool read_options(int argc, char **argv, struct options *options)
 {
-    static const struct option known[] = {
-        {"socket", required_argument, NULL, 's'}, {"user", required_argument, NULL, 'u'},
-        {"owner", required_argument, NULL, 'o'},  {"tun", required_argument, NULL, 't'},
-        {"log-level", required_argument, NULL, 'l'}, {"version", no_argument, NULL, 'v'},
-        {NULL, 0, NULL, 0},
+    const struct option_row rows[] = {
+        {"socket", OPTION_TEXT, &options->socket},   {"user", OPTION_USER, &options->user},
+        {"owner", OPTION_USER, &options->owner},     {"tun", OPTION_DEVICE, &options->tun},
+        {"log-level", OPTION_LEVEL, &options->level},
     };
-    bool fine = true;
-    for (int option; (option = getopt_long(argc, argv, "", known, NULL)) != -1;) {
-        bool sound = true;
-        if (option == 's')
-            options->socket = optarg;
-        else if (option == 't')
-            sound = (options->tun = optarg, *optarg && strlen(optarg) < IFNAMSIZ);
-        else if (option == 'u')
-            sound = sandbox_user_named(optarg, &options->user);
-        else if (option == 'o')
-            sound = sandbox_user_named(optarg, &options->owner);
-        else if (option == 'l')
-            sound = log_level_named(optarg, &options->level);
-        else if (option == 'v')
-            exit(puts("careof-tunneld " CAREOF_VERSION) < 0 ? EXIT_USE : 0);
-        else
-            return false;
-        if (!sound)
-            fprintf(stderr, "careof-tunneld: '%s': no such user, level or device name\n", optarg);
-        fine = fine && sound;
-    }
-    return fine && options->socket && optind == argc;
+    return options_read("careof-tunneld", argc, argv, rows, sizeof rows / sizeof *rows) && options->socket;
 }
 
 static int begin_failed(enum exit_status status, const char *what, const char *why)
