@@ -1,6 +1,7 @@
 """Fixtures of several files."""
 
 import pytest
+from keyd_process import Keyd
 from tunneld_world import World
 
 
@@ -9,3 +10,11 @@ def world():
     world = World()
     yield world
     world.remove()
+
+
+@pytest.fixture
+def keyd():
+    process = Keyd()
+    process.start()
+    yield process
+    process.remove()

@@ -166,6 +166,12 @@ class Keyd:
             self.process.terminate()
         return self.process.wait(timeout=PATIENCE_S)
 
+    def ends(self, status, *texts):
+        """It ends by itself, with this status, and says this."""
+        assert self.process.wait(PATIENCE_S) == status, self.log()
+        for text in texts:
+            assert text in self.log()
+
     def remove(self):
         self.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
