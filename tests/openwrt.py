@@ -122,6 +122,27 @@ def opkg():
     return binary
 
 
+# As OpenWrt's package micropython-mbedtls: with hashlib.md5 and cryptolib, without FFI.
+MICROPYTHON_OPTIONS = (
+    *("MICROPY_PY_FFI=0", "MICROPY_PY_BTREE=0", "MICROPY_SSL_AXTLS=0", "MICROPY_STANDALONE=1"),
+    *("MICROPY_PY_SSL=1", "MICROPY_SSL_MBEDTLS=1", "FROZEN_MANIFEST="),
+)
+
+
+def micropython():
+    """Path of a MicroPython that is one program, for this machine. Raises Missing."""
+    folder, archives = _home("micropython", ["micropython", "mbedtls-3.6.6"], repr(MICROPYTHON_OPTIONS))
+    binary = folder / "build/micropython"
+    if not binary.exists():
+        log, source = _fresh(folder), folder / "source"
+        peers.unpack(archives["micropython"], source)
+        shutil.rmtree(source / "lib/mbedtls", ignore_errors=True)
+        peers.unpack(archives["mbedtls-3.6.6"], source / "lib/mbedtls")
+        make = ("make", "-j2", "-C", source / "ports/unix", f"BUILD={binary.parent}")
+        _run(log, *make, *MICROPYTHON_OPTIONS)
+    return binary
+
+
 ROUTER = ("libubox", "uci", "ubus", "ucode", "rpcd", "procd", "netifd")
 OPTIONS = {
     "libubox": ("-DBUILD_LUA=OFF", "-DBUILD_EXAMPLES=OFF"),

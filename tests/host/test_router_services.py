@@ -4,7 +4,9 @@ router of its own (tests/host/router.py): up0 192.0.2.2 ---- out0 192.0.2.1: a h
 """
 
 import json
+import shutil
 
+import openwrt
 import peers
 import pytest
 from careof_office import AGENT, BRANCH, HOME_ADDRESS, End
@@ -27,6 +29,11 @@ config interface 'wan'
 	option netmask '255.255.255.0'
 	option gateway '192.0.2.1'
 """
+
+
+# What tunneld's helper may: chown, dac_override, kill, setgid, setuid, setpcap, net_bind_service, net_admin,
+# net_raw
+MAY = sum(1 << number for number in (0, 1, 5, 6, 7, 8, 10, 12, 13))
 
 
 class Home:
@@ -237,6 +244,35 @@ def test_stopping_takes_leave_of_the_home_agent(router, home):
     router.run("/etc/init.d/careof", "stop")
     assert home.bindings() == 0
     router.wait("the end of all processes", lambda: instances(router) == {})
+
+
+def test_in_jails_it_carries_too(router, home):
+    """Where ujail is installed, as on most routers, procd uses it."""
+    router.path("/usr/bin/micropython").unlink()
+    shutil.copy(openwrt.micropython(), router.path("/usr/bin/micropython"))
+    router.path("/usr/sbin/ujail").symlink_to(openwrt.router() / "sbin/ujail")
+    started(router, f"config globals 'globals'\n\toption key_provider 'keyd'\n{BRANCH}")
+    router.wait("a path that carries", lambda: carrying(router))
+    assert status_of(router)["keys"] == "up"
+    processes = [line.split(None, 2) for line in router.shell("ps -eo pid,user:20,args").splitlines()]
+    (careofd,) = [pid for pid, user, said in processes if "careof.main" in said and user == "careof"]
+    root = router.path(f"/proc/{careofd}/root")
+    assert (root / "etc/config/careof").exists() and not (root / "etc/shadow").exists()
+    facts = facts_of(router, careofd)
+    assert int(facts["CapEff"], 16) == 0 and facts["NoNewPrivs"] == "1"
+    tunneld = [pid for pid, _, said in processes if said.startswith("/usr/sbin/careof-tunneld")]
+    assert len(tunneld) == 2
+    for pid in tunneld:
+        facts = facts_of(router, pid)
+        assert facts["NoNewPrivs"] == "1" and int(facts["CapBnd"], 16) & ~MAY == 0
+    router.shell("uci set careof.wan.preference=77; uci commit careof; /etc/init.d/careof reload")
+    assert status_of(router)["roles"][0]["uplinks"][0]["preference"] == 77
+
+
+def facts_of(router, pid):
+    """What the kernel says of a process."""
+    lines = router.path(f"/proc/{pid}/status").read_text().splitlines()
+    return dict(line.split(":\t", 1) for line in lines if ":\t" in line)
 
 
 # -- rpcd
