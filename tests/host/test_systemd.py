@@ -136,3 +136,37 @@ def test_stopping_takes_leave_of_the_home_agent(machine, home):
     assert home.bindings() == 1
     machine.run("systemctl", "stop", "careofd")
     assert home.bindings() == 0
+
+
+LINK = """Connected to 02:00:5e:10:00:01 (on up0)
+	SSID: Cafe Zentral
+	freq: 2437
+"""
+MODEMS = "modem-list.length   : 1\nmodem-list.value[1] : /org/freedesktop/ModemManager1/Modem/0\n"
+MODEM = """modem.generic.ports.length    : 2
+modem.generic.ports.value[1]  : cdc-wdm0 (qmi)
+modem.generic.ports.value[2]  : up0 (net)
+modem.generic.bearers.length   : 1
+modem.generic.bearers.value[1] : /org/freedesktop/ModemManager1/Bearer/3
+"""
+BEARER = "bearer.properties.apn      : internet.example\nbearer.properties.roaming  : allowed\n"
+
+
+def test_what_an_uplink_is_attached_to_is_told(machine, home):
+    machine.write("/usr/sbin/iw", f"#!/bin/sh\n[ \"$*\" = 'dev up0 link' ] && printf '%s' '{LINK}'\n", 0o755)
+    answers = {"-K -L": MODEMS, "-K -m 0": MODEM, "-K -b 3": BEARER}
+    cases = "".join(f"'{said}') printf '%s' '{answer}' ;;\n" for said, answer in answers.items())
+    machine.write("/usr/bin/mmcli", f'#!/bin/sh\ncase "$*" in\n{cases}*) exit 1 ;;\nesac\n', 0o755)
+    machine.write("/usr/bin/facts", (ROOT / "packaging/systemd/uplink-facts").read_text(), 0o755)
+    machine.run("facts", "up0", "pre-down")
+    assert status_of(machine)["networks"] == {}
+    machine.run("facts", "up0", "up")
+    told = status_of(machine)["networks"]["up0"]
+    assert told["facts"] == {
+        "gateway_mac": json.loads(home.namespace.ip("-j", "link", "show", "out0"))[0]["address"],
+        "ssid": "Cafe Zentral",
+        "bssid": "02:00:5e:10:00:01",
+        "apn": "internet.example",
+        "bearer": "3",
+    }
+    assert told["network"] == "apn internet.example"
