@@ -265,6 +265,34 @@ static void gre_packet(struct tunneld *tunneld, struct tunnel *tunnel, uint8_t *
         inner_packet(tunneld, tunnel, at + view.header_size, size - view.header_size, outer_tos);
 }
 
+/* From where a tunnel has no port yet: careofd knows whether that is the one. */
+static bool is_half_bound(const struct tunneld *tunneld, uint8_t kind, const struct uplink *uplink,
+                          const struct arrival *arrival)
+{
+    return state_arrival(&tunneld->state, kind, uplink, arrival->source, 0) != NULL;
+}
+
+static void known_data(struct tunneld *tunneld, const struct uplink *uplink, struct tunnel *tunnel,
+                       const struct arrival *arrival, uint8_t *data, size_t size)
+{
+    uint8_t *inside = data + TUNNEL_DATA_HEADER_SIZE;
+    size_t inside_size = size - TUNNEL_DATA_HEADER_SIZE;
+    bool gre = data[1] == PROTOCOL_GRE;
+    uint8_t kind = gre ? WIRE_KIND_MIP_UDP_GRE : WIRE_KIND_MIP_UDP;
+    if (gre)
+        tunnel = arrived_by(tunneld, kind, uplink, arrival);
+    if (tunnel && !tunnel->peer_port) /* from port 0, which is nobody's */
+        tunnel = NULL;
+    if (!tunnel && is_half_bound(tunneld, kind, uplink, arrival))
+        signals_up(tunneld, uplink, arrival, data, size);
+    else if (gre)
+        gre_packet(tunneld, tunnel, inside, inside_size, arrival->tos);
+    else if (!tunnel)
+        of_no_tunnel(tunneld);
+    else
+        inner_packet(tunneld, tunnel, inside, inside_size, arrival->tos);
+}
+
 /* Tunnel data of a whole message or segment; `tunnel` is that of its sender, or NULL. */
 static void tunnel_data(struct tunneld *tunneld, const struct uplink *uplink, struct tunnel *tunnel,
                         const struct arrival *arrival, uint8_t *data, size_t size)
@@ -275,13 +303,8 @@ static void tunnel_data(struct tunneld *tunneld, const struct uplink *uplink, st
         count(tunneld, COUNTER_IN_SHORT, 1);
     else if (data[1] != PROTOCOL_IPIP && data[1] != PROTOCOL_GRE)
         count(tunneld, COUNTER_IN_UNKNOWN_KIND, 1); /* RFC 3519 3.3: as unknown protocols, discarded */
-    else if (data[1] == PROTOCOL_GRE)
-        gre_packet(tunneld, arrived_by(tunneld, WIRE_KIND_MIP_UDP_GRE, uplink, arrival), data + TUNNEL_DATA_HEADER_SIZE,
-                   size - TUNNEL_DATA_HEADER_SIZE, arrival->tos);
-    else if (!tunnel)
-        of_no_tunnel(tunneld);
     else
-        inner_packet(tunneld, tunnel, data + TUNNEL_DATA_HEADER_SIZE, size - TUNNEL_DATA_HEADER_SIZE, arrival->tos);
+        known_data(tunneld, uplink, tunnel, arrival, data, size);
 }
 
 static void udp_message(struct tunneld *tunneld, struct uplink *uplink, struct msghdr *message, size_t size)

@@ -67,7 +67,7 @@ static bool tunnel_is_sound(const struct message_set_tunnel *set)
     bool known = gre || set->kind == WIRE_KIND_IPIP || set->kind == WIRE_KIND_MINIMAL || set->kind == WIRE_KIND_MIP_UDP;
     if (!known || !set->peer || set->has_key > 1 || (set->has_key && !gre) || (set->key && !set->has_key))
         return false;
-    return set->peer_port || !is_in_udp(set->kind);
+    return true;
 }
 
 int objects_set_tunnel(struct tunneld *tunneld, const struct message_set_tunnel *set)

@@ -160,11 +160,17 @@ static void send_segments(struct tunneld *tunneld, struct path *path, const stru
     }
 }
 
+/* Its far end has a port, or needs none. */
+static bool is_whole(const struct tunnel *tunnel)
+{
+    return tunnel->peer_port || (tunnel->kind != WIRE_KIND_MIP_UDP && tunnel->kind != WIRE_KIND_MIP_UDP_GRE);
+}
+
 static bool usable(const struct path *path)
 {
     const struct tunnel *tunnel = path->tunnel;
     return path->name.set && tunnel && tunnel->name.set && (tunnel->link || tunnel->uplink->name.set) &&
-           state_socket(tunnel, tunnel->kind) >= 0;
+           is_whole(tunnel) && state_socket(tunnel, tunnel->kind) >= 0;
 }
 
 static void by_path(struct tunneld *tunneld, struct path *path, const struct segment_plan *plan)

@@ -24,7 +24,8 @@ from careof_office import (
     Office,
     wait_until,
 )
-from scapy.layers.inet import IP, UDP
+from careof_office import SERVER as OFFICE_SERVER
+from scapy.layers.inet import ICMP, IP, UDP
 from scapy.packet import Raw
 from test_careofd import ATTACKS, Stranger, identification, keys, registration
 from test_tunneld_kinds import GRE_TUNNEL, MINIMAL_TUNNEL, OUR_END, Kinds, gre, minimal
@@ -250,13 +251,49 @@ def test_nobody_moves_a_port_of_a_tunnel_but_who_signs_for_it():
         office.remove()
 
 
+def test_a_half_bound_tunnel_gets_its_port_once_from_who_has_its_address():
+    """RFC 3519 4.6, 6.1.2: registered by an agent behind its NAT; what follows is of the node's own port."""
+    office = Office("MicroPython")
+    try:
+        sockets = [
+            office.outside.inside(lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) for _ in range(4)
+        ]
+        agent, node, elsewhere, late = sockets
+        for each, address in zip(sockets, ("192.0.2.3", "192.0.2.3", "192.0.2.4", "192.0.2.3"), strict=True):
+            each.bind((address, 0))
+            each.settimeout(1)
+        office.branch.kill()  # its renewals would be others
+        agent.sendto(udp_registration(ext.UDP_THROUGH_AGENT, "10.1.1.1"), (AGENT_ADDRESS, 434))
+        assert mip.unpack(agent.recv(2000)).message.code == 0
+        assert bound(office) == ["192.0.2.3"]
+        for forger, source in ((elsewhere, HOME_ADDRESS), (late, "10.77.0.9")):
+            forger.sendto(TUNNEL_DATA + echo(source, AGENT_ADDRESS), (AGENT_ADDRESS, 434))
+        node.sendto(TUNNEL_DATA + echo(HOME_ADDRESS, OFFICE_SERVER), (AGENT_ADDRESS, 434))  # no keepalive
+        office.agent.wait_for_counter("keepalive_not_awaited", 2)
+        assert bound(office) == ["192.0.2.3"]
+        node.sendto(TUNNEL_DATA + echo(HOME_ADDRESS, AGENT_ADDRESS), (AGENT_ADDRESS, 434))
+        data = node.recv(2000)
+        assert data[:4] == TUNNEL_DATA and IP(data[4:]).src == AGENT_ADDRESS and data[24] == 0
+        late.sendto(TUNNEL_DATA + echo(HOME_ADDRESS, AGENT_ADDRESS), (AGENT_ADDRESS, 434))
+        assert bound(office) == [f"192.0.2.3:{node.getsockname()[1]}"]
+        node.sendto(TUNNEL_DATA + echo(HOME_ADDRESS, OFFICE_SERVER), (AGENT_ADDRESS, 434))
+        data = node.recv(2000)  # traffic passes both ways
+        assert data[:4] == TUNNEL_DATA and IP(data[4:]).src == OFFICE_SERVER and data[24] == 0
+    finally:
+        office.remove()
+
+
+def echo(source, destination):
+    return bytes(IP(src=source, dst=destination) / ICMP(id=7, seq=1) / Raw(b"still here"))
+
+
 def bound(office):
     return [row["peer"] for row in office.agent.status()["bound"]]
 
 
-def udp_registration():
-    addresses = [ipv4.parse_address(text) for text in (HOME_ADDRESS, AGENT_ADDRESS, "192.0.2.2")]
-    wanted = [ext.UdpTunnelRequest(ext.UDP_FORCE, 0)]
+def udp_registration(flags=ext.UDP_FORCE, care_of="192.0.2.2"):
+    addresses = [ipv4.parse_address(text) for text in (HOME_ADDRESS, AGENT_ADDRESS, care_of)]
+    wanted = [ext.UdpTunnelRequest(flags, 0)]
     request = mip.RegistrationRequest(mip.FLAG_D | mip.FLAG_T, 600, *addresses, identification(), wanted)
     data = mip.pack_to_sign(request, SPI, 32)
     return data + keys.authenticate("right", data)

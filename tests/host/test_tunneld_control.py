@@ -144,7 +144,6 @@ def test_the_death_of_the_helper_ends_it(tunneld):
 REFUSED = (
     wire.SetTunnel(9, 77, 1, ip("192.0.2.2"), 434, 0, 0),
     wire.SetTunnel(9, wire.KIND_MIP_UDP, 1, ANY, 434, 0, 0),
-    wire.SetTunnel(9, wire.KIND_MIP_UDP, 1, ip("192.0.2.9"), 0, 0, 0),
     wire.SetTunnel(9, wire.KIND_MIP_UDP, 1, ip("192.0.2.2"), 434, 0, 0),  # that of tunnel 1
     wire.SetPath(9, 1400, 0, ()),
     wire.SetPath(9, 1400, 0, (1, 2)),

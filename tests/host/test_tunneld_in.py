@@ -246,3 +246,49 @@ def test_oversized_signalling_is_refused(world):
     world.udp.sendto(b"\1" * 1000, ("192.0.2.1", 434))
     assert len(world.client.wait_for(wire.Signal).data) == 1000
     assert world.counted("in_malformed", 1)
+
+
+def test_a_half_bound_tunnel_takes_and_carries_nothing_and_hands_up_what_comes_from_there(world):
+    """RFC 3519 4.6: careofd knows whether that is the keepalive; with a port it is a tunnel as any other."""
+    beside = world.outside_udp("192.0.2.3")
+    tunnel = wire.SetTunnel(9, wire.KIND_MIP_UDP, 1, ip("192.0.2.3"), 0, 0, 0)
+    world.client.set(
+        tunnel, wire.SetInner(9, ip("10.9.0.0"), 16, ip(HOME), 32), wire.SetPath(9, SIZE, 0, (9,))
+    )
+    assert not world.delivered(good(b"too early"), beside)
+    told = world.client.wait_for(wire.Signal)
+    assert (told.source, told.source_port, told.data) == (
+        ip("192.0.2.3"),
+        434,
+        TUNNEL_DATA + bytes(good(b"too early")),
+    )
+    world.route(wire.GATE_OPEN, 9)
+    without = world.counters()["out_no_path"]
+    world.out(b"nowhere to go")
+    assert world.counted("out_no_path", without + 1)
+    # Another encapsulation, or another's address, is by no tunnel.
+    strangers = world.counters()["in_no_tunnel"]
+    beside.sendto(b"\4\x2f\0\0\0\0\x08\0" + bytes(good()), ("192.0.2.1", 434))
+    assert world.counted("in_no_tunnel", strangers + 1)
+    # The control: the same tunnel with its port.
+    world.client.set(tunnel._replace(peer_port=434))
+    assert world.delivered(good(b"in time"), beside)
+    world.out(b"somewhere")
+    assert beside.recv(1000)[:4] == TUNNEL_DATA
+    world.client.set(wire.DropTunnel(9), wire.DropPath(9))
+    world.route(wire.GATE_OPEN, 1)
+    beside.close()
+
+
+def test_nothing_comes_by_a_half_bound_tunnel_from_port_0(world):
+    """A port that nobody has, and that stands for none."""
+    raw = world.outside.inside(lambda: socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW))
+    tunnel = wire.SetTunnel(9, wire.KIND_MIP_UDP, 1, ip("192.0.2.3"), 0, 0, 0)
+    world.client.set(tunnel, wire.SetInner(9, ip("10.9.0.0"), 16, ip(HOME), 32))
+    before = world.counters()["in_packets"]
+    outer = IP(src="192.0.2.3", dst="192.0.2.1") / UDP(sport=0, dport=434)
+    raw.sendto(bytes(outer / Raw(TUNNEL_DATA + bytes(good(b"from nobody")))), ("192.0.2.1", 0))
+    told = world.client.wait_for(wire.Signal)
+    assert told.source_port == 0 and world.counters()["in_packets"] == before
+    world.client.set(wire.DropTunnel(9))
+    raw.close()

@@ -267,7 +267,6 @@ def test_tunnels_that_cannot_be_are_refused(world):
         wire.SetTunnel(9, wire.KIND_GRE, 1, ip("192.0.2.9"), 0, 2, 5),
         wire.SetTunnel(9, wire.KIND_IPIP, 1, ip("192.0.2.9"), 0, 1, 5),
         wire.SetTunnel(9, wire.KIND_MINIMAL, 1, ip("192.0.2.9"), 0, 1, 5),
-        wire.SetTunnel(9, wire.KIND_MIP_UDP_GRE, 1, ip("192.0.2.9"), 0, 0, 0),
         wire.SetTunnel(9, 5, 1, ip("192.0.2.9"), 434, 0, 0),  # minimal in UDP is not to be had
         wire.SetTunnel(9, wire.KIND_GRE, 1, ip(PEER), 0, 1, KEY + 1),  # that of the other one
     ):

@@ -47,6 +47,16 @@ def test_udp_can_be_forced():
     assert (result.kind, result.peer, result.port, result.forced) == (KIND_MIP_UDP, CARE_OF, 40001, True)
 
 
+def test_through_an_agent_the_tunnel_has_no_port_yet():
+    """RFC 3519 4.6: R; a node without a care-of address of its own has no business with it."""
+    asks = mip_extensions.UdpTunnelRequest(mip_extensions.UDP_THROUGH_AGENT, 0)
+    result = verdict(request(asks), OUTSIDE)
+    assert (result.code, result.kind, result.peer, result.port) == (0, KIND_MIP_UDP, OUTSIDE, 0)
+    assert (result.udp, result.forced) == (True, False)
+    assert verdict(request(asks)).udp is False  # it did not come through one
+    assert verdict(request(asks, flags=mip.FLAG_T), OUTSIDE).code == 134
+
+
 def test_every_refusal_has_its_code():
     through_agent = mip_extensions.UdpTunnelRequest(mip_extensions.UDP_THROUGH_AGENT, 0)
     minimal = mip_extensions.UdpTunnelRequest(0, mip_extensions.ENCAPSULATION_MINIMAL)
@@ -58,7 +68,7 @@ def test_every_refusal_has_its_code():
         (129, request(), OUTSIDE, True),
         (129, request(ASKS), OUTSIDE, False),
         (129, request(FORCES), CARE_OF, False),
-        (129, request(through_agent), OUTSIDE, True),
+        (129, request(through_agent), OUTSIDE, False),
         (142, request(minimal), OUTSIDE, True),
         (142, request(ASKS, flags=FLAGS | mip.FLAG_M), OUTSIDE, True),
     ):

@@ -46,6 +46,17 @@ REASONS = {
     "request_repeated": Reason("a request that came again: its reply was lost", _NONE),
     "request_deregister": Reason("a request that ends a binding", _NONE),
     "reply_deregister": Reason("an answer to a request that ends a binding", _NONE),
+    "keepalive_malformed": Reason(
+        "tunnel data from where a tunnel has no port yet, which is no keepalive", _NONE
+    ),
+    "keepalive_not_awaited": Reason(
+        "a keepalive from where a tunnel has no port yet, of somebody else than the node that is awaited",
+        "nothing, if it passes: other nodes behind the same NAT. Else somebody forges",
+    ),
+    "half_bound_completed": Reason(
+        "a node that registered through a foreign agent was heard from itself: its tunnel has a port now",
+        _NONE,
+    ),
     "network_not_set_up": Reason(
         "a registration whose networks, or some of them, cannot be forwarded to (RFC 5177)",
         "see the line before it for what careof-tunneld could not do",

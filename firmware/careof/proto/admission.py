@@ -82,9 +82,10 @@ def _tunnel(request, udp_request, source, port, udp_tunnelling, no_change):
         udp = None if udp_request is None else False
         return Verdict(ACCEPTED, kind_of(request.flags), request.care_of_address, 0, udp, False, no_change)
     through_agent = udp_request is not None and udp_request.flags & mip_extensions.UDP_THROUGH_AGENT
-    if udp_request is None or not udp_tunnelling or through_agent:
+    if udp_request is None or not udp_tunnelling or (through_agent and not request.flags & mip.FLAG_D):
         return refusal(PROHIBITED)
     kind = UDP_KINDS.get(udp_request.encapsulation, udp_kind_of(request.flags))
     if udp_request.encapsulation not in UDP_ENCAPSULATIONS or kind is None:
         return refusal(UDP_ENCAPSULATION_UNAVAILABLE)
+    port = 0 if through_agent else port  # the agent's: the node's own is known from its first keepalive
     return Verdict(ACCEPTED, kind, source, port, True, forced and not translated, no_change)

@@ -120,7 +120,9 @@ SetUplink = _row(
     17, "SetUplink", TO_TUNNELD, (("uplink", "u32"), ("device", "device"), ("address", "ip"), ("port", "u16"))
 )
 DropUplink = _row(18, "DropUplink", TO_TUNNELD, (("uplink", "u32"),))
-# peer_port: of the UDP kinds, else 0. key: of GRE, if has_key; else both are 0.
+# peer_port: of the UDP kinds, else 0. One of them with port 0 is half-bound (RFC 3519 4.6): nothing leaves by
+# it, and tunnel data from the peer's address that is of no tunnel goes up as a Signal. key: of GRE, if
+# has_key; else both are 0.
 SetTunnel = _row(
     19,
     "SetTunnel",

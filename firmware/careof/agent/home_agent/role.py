@@ -2,6 +2,7 @@
 
     Datagram --request--> authentic, fresh, admitted --> bindings, paths --> Send       home_agent.requests
     Datagram --revocation--> authentic, later --> the binding ends                      home_agent.revocation
+    Datagram --tunnel data--> the first keepalive of a half-bound tunnel?               home_agent.half_bound
     Link, Frame --> advertisements, ARP for who is away                                 home_agent.link
 
 What is not from a configured node or has no known association is dropped without a word (3.8.2.1 a).
@@ -30,6 +31,7 @@ from ..questions import Questions
 from ..reasons import why
 from ..refusals import Refusals
 from .forwarding import Forwarding
+from .half_bound import HalfBound
 from .leases import Leases
 from .nodes import Nodes
 from .requests import Requests
@@ -37,6 +39,8 @@ from .revocation import Revocations
 from .sources import Sources
 from .state import AgentState
 from .view import HomeView
+
+TUNNEL_DATA = bytes((mip.TUNNEL_DATA,))
 
 
 class HomeAgent:
@@ -67,7 +71,7 @@ class HomeAgent:
             mip.Revocation: self.revocations.arrived,
             mip.RevocationAcknowledgment: self.revocations.acknowledged,
         }
-        self.forwarding = Forwarding()
+        self.forwarding, self.half_bound = Forwarding(), HalfBound(self)
         self.home_link = None
         if agent.home_device is not None:
             from .link import HomeLink
@@ -109,6 +113,8 @@ class HomeAgent:
         try:
             received = mip.unpack(event.data)
         except Malformed as e:
+            if event.data[:1] == TUNNEL_DATA:
+                return self.half_bound.arrived(event, now_ms)
             return self.dropped("request_malformed", str(e), event, now_ms)
         takes = self._takes.get(type(received.message))
         if takes is None:
