@@ -3,11 +3,13 @@
 import contextlib
 import errno
 import termios
+import time
 
 import serial
 
 SPEED = 115200
 PIECE = 4096
+STEP_S = 0.05  # of pyserial's own waiting: to change it is a conversation with a terminal server
 # What a write may take beyond what its octets need on the line, before the other end counts as gone.
 WRITE_S = 30
 CAUSES = {
@@ -46,9 +48,9 @@ class Port:
         """Raises PortError."""
         self.url, self.speed = url, speed
         try:
-            self._serial = serial.serial_for_url(
-                url, baudrate=speed, timeout=0.1, write_timeout=WRITE_S, xonxoff=True
-            )
+            self._serial = serial.serial_for_url(url, baudrate=speed, timeout=STEP_S, xonxoff=True)
+            if "://" not in url:  # others have none
+                self._serial.write_timeout = WRITE_S
         except ValueError as error:
             raise PortError(f"{url} at {speed}: {error}") from None
         except (OSError, serial.SerialException, termios.error) as error:
@@ -59,23 +61,30 @@ class Port:
             f"{self.url}: gone while in use (cable or adapter pulled, or the other end closed): {error}"
         )
 
-    def read(self, wait_s=0.1):
+    def read(self, wait_s=STEP_S):
         """What comes within that time, b"" if nothing does. Raises PortError."""
         try:
-            self._serial.timeout = wait_s
-            first = self._serial.read(1)
-            if not first:
-                return b""
-            self._serial.timeout = 0
-            return first + self._serial.read(PIECE)
+            data = self._first(time.monotonic() + wait_s)
+            while data and self._serial.in_waiting and len(data) < PIECE:
+                data += self._serial.read(self._serial.in_waiting)
+            return data
         except (OSError, serial.SerialException) as error:
             raise self._gone(error) from None
 
+    def _first(self, deadline):
+        while True:
+            data = self._serial.read(1)
+            if data or time.monotonic() >= deadline:
+                return data
+
     def read_exactly(self, size, wait_s):
-        """So many octets, or fewer if they do not come in time."""
+        """So many octets, or fewer if they do not come in time. Raises PortError."""
+        deadline = time.monotonic() + wait_s
+        data = b""
         try:
-            self._serial.timeout = wait_s
-            return self._serial.read(size)
+            while len(data) < size and time.monotonic() < deadline:
+                data += self._serial.read(size - len(data))
+            return data
         except (OSError, serial.SerialException) as error:
             raise self._gone(error) from None
 

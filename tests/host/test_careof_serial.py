@@ -2,10 +2,13 @@
 
 import os
 import random
+import shutil
+import socket
+import subprocess
 import threading
 
 import pytest
-from careof_office import INTERPRETERS
+from careof_office import INTERPRETERS, wait_until
 from careof_serial import __main__ as tool
 from careof_serial import script, session, terminal
 from careof_serial.port import Port, PortError
@@ -79,10 +82,12 @@ class Bursts:
     def __init__(self, seed, gap):
         self._random, self._gap = random.Random(seed), gap
         self._begun, self._left, self.harmed = False, gap, 0
+        self._passed = b""
 
     def __call__(self, octets):
         if not self._begun:
-            self._begun = b"YMODEM" in octets or octets == b"C"
+            self._passed += octets
+            self._begun = b"YMODEM" in self._passed
             return octets
         self._left -= len(octets)
         if self._left > 0 or self.harmed >= 6 or len(octets) < 4:
@@ -132,6 +137,42 @@ def test_a_support_bundle_comes_without_keys(config, lines, tmp_path):
     assert "== $ ip address" in bundle.read_text() and KEY not in bundle.read_text()
 
 
+@pytest.fixture
+def ser2net(tmp_path):
+    """start(port) -> URL of it at a terminal server."""
+    if shutil.which("ser2net") is None:
+        pytest.skip("ser2net is not installed")
+    processes = []
+
+    def start(path):
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            number = free.getsockname()[1]
+        text = "connection: &one\n  accepter: telnet(rfc2217),tcp,127.0.0.1,{}\n"
+        text += "  connector: serialdev,{},9600n81,local\n"
+        (tmp_path / "ser2net.yaml").write_text(text.format(number, path))
+        command = ["ser2net", "-n", "-d", "-c", tmp_path / "ser2net.yaml"]
+        processes.append(subprocess.Popen(command, stderr=subprocess.DEVNULL))
+        wait_until(lambda: is_open(number), "ser2net to listen")
+        return f"rfc2217://127.0.0.1:{number}?ign_set_control"  # a pty has no RTS and DTR
+
+    yield start
+    for process in processes:
+        process.kill()
+        process.wait()
+
+
+def is_open(number):
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", number)) == 0
+
+
+def test_a_terminal_server_is_a_port_too(config, lines, tmp_path, ser2net):
+    url = ser2net(line_to(lines, config).port)
+    pulled = tmp_path / "pulled"
+    assert tool.main(["pull", str(pulled), "--port", url, "--speed", "9600"]) == 0
+    assert pulled.read_text() == TEXT.replace(KEY, "<hidden>")
+
+
 # -- Bad lines ----------------------------------------------------------------------------------------
 
 
@@ -167,8 +208,11 @@ def test_a_port_that_cannot_be_opened_says_why(config, lines, capfd, tmp_path):
 
 
 def test_a_cable_that_is_pulled_while_in_use_is_said(config, lines, capfd):
+    passed = bytearray()
+
     def pull_out(octets):
-        if b"YMODEM" in octets:
+        passed.extend(octets)
+        if b"YMODEM" in passed:
             line.unplug()
         return octets
 

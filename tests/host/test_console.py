@@ -3,11 +3,13 @@
 import os
 import random
 import re
+import shutil
 import subprocess
 import termios
 
 import pytest
 from careof_office import INTERPRETERS, environment
+from namespaces import Namespace
 from serial_line import Console, Harm, Line
 from tunneld_process import ROOT
 
@@ -107,8 +109,42 @@ def test_leaving_with_changes_wants_a_second_word(router):
     assert router.config.read_text() == TEXT
 
 
-def test_a_tool_has_the_terminal_and_can_be_interrupted(router):
-    line = router.line
+@pytest.fixture
+def alone(interpreter, tmp_path):
+    """A console in a namespace of its own, where tools may send."""
+    if os.geteuid() != 0:
+        pytest.skip("needs root for its namespace")
+    namespace = Namespace("console")
+    config = tmp_path / "careof"
+    config.write_text(TEXT)
+    words = ["ip", "netns", "exec", namespace.name, *INTERPRETERS[interpreter], "careof.console.main"]
+    words += ["--config", str(config), "--run", str(tmp_path)]
+    line = Line(Console(interpreter, config, tmp_path, argv=words))
+    line.expect("careof> ")
+    yield line
+    line.remove()
+    namespace.remove()
+
+
+def test_packets_are_captured_and_tools_that_are_missing_are_named(alone):
+    line = alone
+    subprocess.run(["tcpdump", "--version"], check=True, capture_output=True)
+    line.type("capture lo count 2 icmp\r")
+    line.expect("listening on lo")
+    namespace = line.console.process.args[3]
+    ping = ["ip", "netns", "exec", namespace, "ping", "-c", "20", "-i", "0.2", "127.0.0.1"]
+    with subprocess.Popen(ping, stdout=subprocess.DEVNULL) as process:
+        line.expect("ICMP echo request.*ICMP echo reply.*careof> ")
+        process.kill()
+    assert "expected letters" in line.command("capture lo count 1 '; reboot'")
+    assert "expected letters" in line.command("capture -w/etc/passwd")
+    if shutil.which("traceroute") is None:
+        said = line.command("trace 127.0.0.1")
+        assert said == "traceroute is not installed: expected the package busybox, or traceroute"
+
+
+def test_a_tool_has_the_terminal_and_can_be_interrupted(alone):
+    line = alone
     line.type("ping 127.0.0.1 count 1000\r")
     line.expect("(from|bytes).*seq=1")
     line.type("\x03")
@@ -186,9 +222,10 @@ def test_a_getty_asks_for_enter_and_gives_the_console_its_terminal(interpreter, 
         assert termios.tcgetattr(console.slave)[4:6] == [termios.B9600] * 2
         line.type("\r")
         line.expect("careof> ")
-        line.type("ping 127.0.0.1 count 1000\r")
-        line.expect("seq=1")
-        line.type("\x03")
+        line.type("start-shell\r")
+        line.expect("[#$] ")
+        line.type("set -m && echo job control; exit\r")
+        line.expect("\njob control\r\n|\rjob control\r\n")
         line.expect("careof> ")
         assert line.command("diff") == "nothing is changed"
         line.type("exit\r")

@@ -123,6 +123,16 @@ def test_each_is_there_again_after_a_crash(machine, home, unit):
     machine.wait("a path that carries", lambda: carrying(machine))
 
 
+def test_a_configuration_on_trial_is_taken_back_before_careofd_starts(machine, home):
+    path, marker = machine.path("/etc/config/careof"), machine.path("/etc/config/.careof.unconfirmed")
+    before = path.read_text()
+    marker.write_text(before)
+    path.write_text(before.replace("'up0'", "'nowhere0'"))
+    machine.run("systemctl", "restart", "careofd")  # of this boot nobody knows a deadline
+    assert path.read_text() == before and not marker.exists()
+    machine.wait("a path that carries", lambda: carrying(machine))
+
+
 def test_reload_changes_what_changed(machine, home):
     before = property_of(machine, "careofd", "MainPID")
     path = machine.path("/etc/config/careof")

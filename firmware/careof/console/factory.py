@@ -10,7 +10,13 @@ from .candidate import Refused
 
 BROUGHT = ("/rom/etc/config/careof", "/usr/share/careof/config")
 EMPTY = "# /etc/config/careof\n\nconfig globals 'globals'\n"
-STATE = ("/etc/careof/keyd/state", "/etc/careof/keyd/keys", "/etc/careof/keys")
+STATE = (
+    "/etc/careof/keyd/state",
+    "/etc/careof/keyd/keys",
+    "/etc/careof/keys",
+    "/var/lib/careof/state",  # as systemd's units have it
+    "/var/lib/careof/keys",
+)
 
 
 def reset(session):
@@ -30,9 +36,9 @@ def reset(session):
 
 def _reset(session):
     place = session.place
-    service = machine.service()
-    if service is not None:
-        session.run_quietly(service % "stop")
+    stop, start = machine.stop_and_start()
+    if stop is not None:
+        session.run_quietly(stop)
     text = EMPTY
     for path in BROUGHT:
         if safe_file.exists(path):
@@ -42,8 +48,8 @@ def _reset(session):
     for path in STATE + (place.previous_path, trial.marker(place.config_path)):
         safe_file.remove(path)
     session.candidate.load()
-    if service is None:
+    if start is None:
         return ["done; careofd and careof-keyd have to be restarted by whoever supervises them"]
-    if session.run_quietly(service % "start"):
-        return ["done; but `%s` failed" % (service % "start")]
+    if session.run_quietly(start):
+        return ["done; but `%s` failed" % start]
     return ["done, and careof is started with it"]

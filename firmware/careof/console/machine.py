@@ -68,19 +68,25 @@ def log():
     return "logread -f -e careof"
 
 
-def service():
-    """The command that stops and starts careof, with %s for the verb; None where nobody here knows one."""
-    if exists(INIT_SCRIPT):
-        return INIT_SCRIPT + " %s"
-    if exists(SYSTEMD) and has("systemctl"):
-        return "systemctl %s careofd"
-    return None
+def _has_systemd():
+    return exists(SYSTEMD) and has("systemctl")
 
 
 def restart():
-    """The command that starts careofd again, or None."""
-    command = service()
-    return None if command is None else command % "restart"
+    """The command that starts careofd again, or None where nobody here knows one."""
+    if exists(INIT_SCRIPT):
+        return INIT_SCRIPT + " restart"
+    return "systemctl restart careofd" if _has_systemd() else None
+
+
+def stop_and_start():
+    """The commands for all of careof, or (None, None)."""
+    if exists(INIT_SCRIPT):
+        return INIT_SCRIPT + " stop", INIT_SCRIPT + " start"
+    if _has_systemd():
+        keyd = "! systemctl -q is-enabled careof-keyd || systemctl start careof-keyd"
+        return "systemctl stop careofd careof-keyd", keyd + "; systemctl start careofd"
+    return None, None
 
 
 def devices():
