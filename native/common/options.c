@@ -29,6 +29,9 @@ static bool take(const struct option_row *row, char *value)
     case OPTION_LEVEL:
         sound = log_level_named(value, row->to);
         break;
+    case OPTION_SET:
+        *(bool *)row->to = true;
+        break;
     }
     if (!sound)
         fprintf(stderr, "--%s '%s': no such %s\n", row->name, value, expected[row->kind]);
@@ -40,7 +43,8 @@ bool options_read(const char *program, int argc, char **argv, const struct optio
     struct option known[OPTIONS_MAX + 2] = {{0}};
     bool fine = count <= OPTIONS_MAX;
     for (size_t i = 0; fine && i < count; i++)
-        known[i] = (struct option){rows[i].name, required_argument, NULL, FIRST_OPTION + (int)i};
+        known[i] = (struct option){rows[i].name, rows[i].kind == OPTION_SET ? no_argument : required_argument, NULL,
+                                   FIRST_OPTION + (int)i};
     if (fine)
         known[count] = (struct option){"version", no_argument, NULL, VERSION_OPTION};
     for (int option; fine && (option = getopt_long(argc, argv, "", known, NULL)) != -1;) {

@@ -1,4 +1,4 @@
-/* The command line of a process: --name VALUE, as a table says; and --version. */
+/* The command line of a process: --name VALUE, or --name alone, as a table says; and --version. */
 #ifndef CAREOF_OPTIONS_H
 #define CAREOF_OPTIONS_H
 
@@ -10,6 +10,7 @@ enum option_kind {
     OPTION_DEVICE, /* to: const char *; an interface name */
     OPTION_USER,   /* to: struct sandbox_user */
     OPTION_LEVEL,  /* to: enum log_level */
+    OPTION_SET,    /* to: bool; it has no value */
 };
 
 struct option_row {

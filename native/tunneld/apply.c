@@ -90,7 +90,9 @@ static struct outcome replay_ended(struct tunneld *tunneld)
         else
             i++;
     }
-    return outcome_of(0);
+    struct helper_request request = {.verb = HELPER_SETTLED, .length = 32};
+    struct helper_answer answer;
+    return outcome_of_helper(tunneld, &request, &answer, NULL);
 }
 
 /* -- Questions and packets ------------------------------------------------------------------------ */

@@ -8,7 +8,7 @@
 #include "helper.h"
 #include "limits.h"
 
-bool helper_start(struct helper *helper, const char *tun_name)
+bool helper_start(struct helper *helper, const char *tun_name, bool fence)
 {
     int pair[2];
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
@@ -18,7 +18,7 @@ bool helper_start(struct helper *helper, const char *tun_name)
     helper->pid = fork();
     if (helper->pid == 0) {
         close(pair[0]);
-        helper_main(pair[1], tun_name);
+        helper_main(pair[1], tun_name, fence);
     }
     close(pair[1]);
     helper->socket = pair[0];

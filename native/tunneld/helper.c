@@ -27,6 +27,7 @@ struct helper_state {
     int netlink;
     uint32_t tun_ifindex;
     uint32_t tun_address;
+    bool fence; /* sources that are captured when this life is killed */
     bool rules_tried, rules_lack; /* is there policy routing in this kernel? */
 };
 
@@ -314,6 +315,12 @@ static int obey(struct helper_state *state, const struct helper_request *request
         if (!lacks_rules(state, request, answer))
             set_kernel_row(state, request, answer);
         return -1;
+    case HELPER_SETTLED:
+        kernel_unfence(state->netlink);
+        return -1;
+    case HELPER_STOPS:
+        state->fence = false;
+        return -1;
     default:
         failed(answer, EINVAL, "unknown verb");
         return -1;
@@ -376,9 +383,9 @@ static bool confine(const char **what)
     return true;
 }
 
-_Noreturn void helper_main(int socket, const char *tun_name)
+_Noreturn void helper_main(int socket, const char *tun_name, bool fence)
 {
-    struct helper_state state = {.tun_name = tun_name, .netlink = kernel_open()};
+    struct helper_state state = {.tun_name = tun_name, .fence = fence, .netlink = kernel_open()};
     const char *what = "open a netlink socket";
     /* Ends only at the end of file: what ends the packet part by its process group must not end the one
      * that cleans up after it. */
@@ -410,6 +417,8 @@ _Noreturn void helper_main(int socket, const char *tun_name)
             break;
     }
     if (alone) {
+        if (state.fence)
+            kernel_fence(state.netlink);
         kernel_sweep(state.netlink);
         quiet_sweep();
     }

@@ -7,7 +7,8 @@
  *
  * What it made ends with it: when the packet part dies, however it dies, the helper reads end of file,
  * removes its rules and routes and ends; the TUN goes with the packet part's descriptor. What a life
- * that ended with both left behind carries RULE_PROTOCOL and is removed at the next start. */
+ * that ended with both left behind carries RULE_PROTOCOL and is removed at the next start. With --fence, captured
+ * sources go nowhere after a life that was killed, until the next one has its state. */
 #ifndef CAREOF_HELPER_H
 #define CAREOF_HELPER_H
 
@@ -31,6 +32,8 @@ enum helper_verb {
     HELPER_QUIET,        /* device: ARP there is of its own addresses alone */
     HELPER_INGRESS,      /* device: what comes in there and is neither captured nor admitted goes nowhere */
     HELPER_ADMIT,        /* address, length, device (or none): this captured source is let past that */
+    HELPER_SETTLED,      /* all of the state is here: what the life before fenced off is open again */
+    HELPER_STOPS,        /* in order: what was captured is not fenced off */
     HELPER_VERBS,
 };
 
@@ -62,7 +65,7 @@ struct helper {
 };
 
 /* Forks it. False with errno when that is not possible. */
-bool helper_start(struct helper *helper, const char *tun_name);
+bool helper_start(struct helper *helper, const char *tun_name, bool fence);
 
 /* Asks and waits for the answer (HELPER_ANSWER_S at most). descriptor: where one goes, or NULL; it is
  * closed on exec, and -1 if none came. False: the helper is dead, and errno says how. */
@@ -70,6 +73,6 @@ bool helper_ask(struct helper *helper, const struct helper_request *request, str
                 int *descriptor);
 
 /* The other side, which does not return. */
-_Noreturn void helper_main(int socket, const char *tun_name);
+_Noreturn void helper_main(int socket, const char *tun_name, bool fence);
 
 #endif

@@ -189,16 +189,23 @@ int kernel_proxy(int netlink, bool add, uint32_t ifindex, uint32_t address)
     return neighbour(netlink, add, &fixed, address, NULL);
 }
 
-/* What of a dumped row is ours: the attribute that says so, after the fixed part of its kind. */
-static bool is_of_protocol(const struct nlmsghdr *header, size_t fixed_size, unsigned short type)
+/* An attribute after the fixed part of a message, if it has that size; or NULL. */
+static void *find_attribute(const struct nlmsghdr *header, size_t fixed_size, unsigned short type, size_t size)
 {
     const char *body = NLMSG_DATA(header);
     int left = (int)header->nlmsg_len - (int)NLMSG_LENGTH(fixed_size);
     const struct rtattr *at = (const struct rtattr *)(body + NLMSG_ALIGN(fixed_size));
     for (; RTA_OK(at, left); at = RTA_NEXT(at, left))
-        if (at->rta_type == type && RTA_PAYLOAD(at) == 1)
-            return *(const uint8_t *)RTA_DATA(at) == RULE_PROTOCOL;
-    return false;
+        if (at->rta_type == type && RTA_PAYLOAD(at) == size)
+            return RTA_DATA(at);
+    return NULL;
+}
+
+/* What of a dumped row is ours: the attribute that says so, after the fixed part of its kind. */
+static bool is_of_protocol(const struct nlmsghdr *header, size_t fixed_size, unsigned short type, uint8_t protocol)
+{
+    const uint8_t *found = find_attribute(header, fixed_size, type, 1);
+    return found && *found == protocol;
 }
 
 /* What of a dumped route or rule is ours is deleted by sending it back as it came. */
@@ -208,12 +215,47 @@ static bool is_ours(const struct nlmsghdr *header)
     if (header->nlmsg_type == RTM_NEWROUTE)
         return fixed->rtm_protocol == RULE_PROTOCOL;
     if (header->nlmsg_type == RTM_NEWNEIGH)
-        return is_of_protocol(header, sizeof(struct ndmsg), NDA_PROTOCOL);
-    return is_of_protocol(header, sizeof *fixed, FRA_PROTOCOL);
+        return is_of_protocol(header, sizeof(struct ndmsg), NDA_PROTOCOL, RULE_PROTOCOL);
+    return is_of_protocol(header, sizeof *fixed, FRA_PROTOCOL, RULE_PROTOCOL);
 }
 
-/* One dump on a socket of its own; true if anything was deleted (dumps may skip what moved meanwhile). */
-static bool sweep_kind(int netlink, uint16_t get, uint16_t new, uint16_t del, uint8_t flags)
+/* Makes the request of a dumped row; false: it is none of those that are meant. */
+typedef bool make_request(const struct nlmsghdr *dumped, struct request *request);
+
+static bool delete_ours(const struct nlmsghdr *dumped, struct request *request)
+{
+    if (!is_ours(dumped))
+        return false;
+    request->header.nlmsg_type++; /* RTM_DEL... follows RTM_NEW... */
+    return true;
+}
+
+static bool delete_fence(const struct nlmsghdr *dumped, struct request *request)
+{
+    request->header.nlmsg_type = RTM_DELRULE;
+    return is_of_protocol(dumped, sizeof(struct fib_rule_hdr), FRA_PROTOCOL, FENCE_PROTOCOL);
+}
+
+/* The rule of a captured source, but that it leads nowhere and is the last of ours. */
+static bool make_fence(const struct nlmsghdr *dumped, struct request *request)
+{
+    struct fib_rule_hdr *fixed = NLMSG_DATA(&request->header);
+    uint32_t *priority = find_attribute(&request->header, sizeof *fixed, FRA_PRIORITY, sizeof *priority);
+    uint8_t *protocol = find_attribute(&request->header, sizeof *fixed, FRA_PROTOCOL, sizeof *protocol);
+    uint32_t *table = find_attribute(&request->header, sizeof *fixed, FRA_TABLE, sizeof *table);
+    if (!is_ours(dumped) || fixed->action != FR_ACT_TO_TBL || !priority || !protocol || !table)
+        return false;
+    fixed->action = FR_ACT_BLACKHOLE;
+    fixed->table = RT_TABLE_UNSPEC;
+    *table = RT_TABLE_UNSPEC;
+    *priority = FENCE_PRIORITY;
+    *protocol = FENCE_PROTOCOL;
+    request->header.nlmsg_flags |= NLM_F_CREATE | NLM_F_EXCL;
+    return true;
+}
+
+/* One dump on a socket of its own; true if any request was carried out (dumps may skip what moved meanwhile). */
+static bool for_each(int netlink, uint16_t get, uint16_t new, uint8_t flags, make_request *make)
 {
     static char buffer[DUMP_SIZE] __attribute__((aligned(NLMSG_ALIGNTO)));
     union {
@@ -223,7 +265,7 @@ static bool sweep_kind(int netlink, uint16_t get, uint16_t new, uint16_t del, ui
     if (get == RTM_GETNEIGH)
         all.neighbour = (struct ndmsg){.ndm_family = AF_INET, .ndm_flags = flags};
     struct request request;
-    bool deleted = false;
+    bool any = false;
     int dump = kernel_open();
     if (dump < 0)
         return false;
@@ -234,27 +276,38 @@ static bool sweep_kind(int netlink, uint16_t get, uint16_t new, uint16_t del, ui
         for (struct nlmsghdr *at = (struct nlmsghdr *)buffer; NLMSG_OK(at, (unsigned)left); at = NLMSG_NEXT(at, left)) {
             if (at->nlmsg_type == NLMSG_DONE || at->nlmsg_type == NLMSG_ERROR)
                 size = 0;
-            if (at->nlmsg_type != new || at->nlmsg_len > sizeof request || !is_ours(at))
+            if (at->nlmsg_type != new || at->nlmsg_len > sizeof request)
                 continue;
             memcpy(&request, at, at->nlmsg_len);
-            request.header.nlmsg_type = del;
             request.header.nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
             request.header.nlmsg_pid = 0;
-            deleted |= done(netlink, &request) == 0;
+            if (make(at, &request))
+                any |= done(netlink, &request) == 0;
         }
     }
     close(dump);
-    return deleted;
+    return any;
 }
 
 void kernel_sweep(int netlink)
 {
     for (int pass = 0; pass < SWEEP_PASSES; pass++) {
-        bool rules = sweep_kind(netlink, RTM_GETRULE, RTM_NEWRULE, RTM_DELRULE, 0);
-        bool routes = sweep_kind(netlink, RTM_GETROUTE, RTM_NEWROUTE, RTM_DELROUTE, 0);
-        bool neighbours = sweep_kind(netlink, RTM_GETNEIGH, RTM_NEWNEIGH, RTM_DELNEIGH, 0);
-        bool proxies = sweep_kind(netlink, RTM_GETNEIGH, RTM_NEWNEIGH, RTM_DELNEIGH, NTF_PROXY);
+        bool rules = for_each(netlink, RTM_GETRULE, RTM_NEWRULE, 0, delete_ours);
+        bool routes = for_each(netlink, RTM_GETROUTE, RTM_NEWROUTE, 0, delete_ours);
+        bool neighbours = for_each(netlink, RTM_GETNEIGH, RTM_NEWNEIGH, 0, delete_ours);
+        bool proxies = for_each(netlink, RTM_GETNEIGH, RTM_NEWNEIGH, NTF_PROXY, delete_ours);
         if (!rules && !routes && !neighbours && !proxies)
             return;
     }
+}
+
+void kernel_fence(int netlink)
+{
+    for_each(netlink, RTM_GETRULE, RTM_NEWRULE, 0, make_fence);
+}
+
+void kernel_unfence(int netlink)
+{
+    for (int pass = 0; pass < SWEEP_PASSES && for_each(netlink, RTM_GETRULE, RTM_NEWRULE, 0, delete_fence); pass++)
+        ;
 }

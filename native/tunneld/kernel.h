@@ -22,7 +22,8 @@ struct kernel_route {
  *     captures   a source is routed by RULE_TABLE; what that throws goes on here
  *     admits     a captured source goes on behind the next one
  *     drops      whatever else came in by a device goes nowhere
- *     goes on    where what was admitted goes on */
+ *     goes on    where what was admitted goes on
+ *     (a fence)  a source that was captured by a life that was killed goes nowhere */
 enum kernel_rule_kind { KERNEL_RULE_CAPTURES, KERNEL_RULE_ADMITS, KERNEL_RULE_DROPS, KERNEL_RULE_GOES_ON };
 
 struct kernel_rule {
@@ -42,6 +43,10 @@ int kernel_rule(int netlink, bool add, const struct kernel_rule *rule);
  * not there is no error. */
 int kernel_neighbour(int netlink, bool add, uint32_t ifindex, uint32_t address, const uint8_t mac[6]);
 int kernel_proxy(int netlink, bool add, uint32_t ifindex, uint32_t address);
+
+/* Fences: each source that is captured now goes nowhere when it is not any more; and their end. */
+void kernel_fence(int netlink);
+void kernel_unfence(int netlink);
 
 /* Removes every route, rule and neighbour that carries RULE_PROTOCOL. */
 void kernel_sweep(int netlink);

@@ -73,8 +73,10 @@ enum {
     HEADROOM_MAX = 12,               /* octets of all tunnel headers of a path */
     TUNNEL_TTL = 64,                 /* of outer headers (RFC 1700's default) */
     RULE_TABLE = 434,                /* the kernel's routing table for captured sources: Mobile IP's port */
-    RULE_PRIORITY = 4340,            /* and the three after it: behind the local table (0), before main (32766) */
+    RULE_PRIORITY = 4340,            /* and the four after it: behind the local table (0), before main (32766) */
     RULE_PROTOCOL = 202,             /* rtm_protocol and FRA_PROTOCOL: what a life of ours left behind */
+    FENCE_PRIORITY = 4344,
+    FENCE_PROTOCOL = 203,            /* and what it left on purpose, for the next one to remove */
 };
 
 #endif

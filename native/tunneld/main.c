@@ -1,6 +1,7 @@
 /* careof-tunneld: every packet, no decision (README; wire/tunneld.py says what it can be told).
  *
- *     careof-tunneld --socket PATH [--user USER[:GROUP]] [--owner USER] [--tun careof0] [--log-level info]
+ *     careof-tunneld --socket PATH [--user USER[:GROUP]] [--owner USER] [--tun careof0] [--fence]
+ *                    [--log-level info]
  *
  * It starts as root, forks the helper that stays so, opens its TUN and its socket, and then becomes --user for
  * good: without capabilities, under a filter of system calls. */
@@ -28,17 +29,19 @@ struct options {
     const char *socket, *tun;
     struct sandbox_user user, owner;
     enum log_level level;
+    bool fence;
 };
 
 static const char usage[] =
-    "usage: careof-tunneld --socket PATH [--user USER[:GROUP]] [--owner USER] [--tun DEVICE] [--log-level LEVEL]\n";
+    "usage: careof-tunneld --socket PATH [--user USER[:GROUP]] [--owner USER] [--tun DEVICE] [--fence]\n"
+    "                      [--log-level LEVEL]\n";
 
 static bool read_options(int argc, char **argv, struct options *options)
 {
     const struct option_row rows[] = {
         {"socket", OPTION_TEXT, &options->socket},   {"user", OPTION_USER, &options->user},
         {"owner", OPTION_USER, &options->owner},     {"tun", OPTION_DEVICE, &options->tun},
-        {"log-level", OPTION_LEVEL, &options->level},
+        {"log-level", OPTION_LEVEL, &options->level}, {"fence", OPTION_SET, &options->fence},
     };
     return options_read("careof-tunneld", argc, argv, rows, sizeof rows / sizeof *rows) && options->socket;
 }
@@ -160,7 +163,7 @@ static int begin(struct tunneld *tunneld, const struct options *options)
         return status;
     if (getrandom(&random, sizeof random, 0) != sizeof random)
         return begin_failed(EXIT_PRIVILEGE, "no random numbers", strerror(errno));
-    if (!helper_start(&tunneld->helper, options->tun))
+    if (!helper_start(&tunneld->helper, options->tun, options->fence))
         return begin_failed(EXIT_HELPER, "cannot fork the helper", strerror(errno));
     status = open_tun(tunneld, &tun_ifindex);
     if (status)
@@ -210,6 +213,11 @@ int main(int argc, char **argv)
         return status;
     log_line(LOG_NOTICE, "%s is up: offloads 0x%x", options.tun, tunneld.offloads);
     run(&tunneld);
+    if (tunneld.exit_code == EXIT_STOPPED) {
+        struct helper_request stops = {.verb = HELPER_STOPS, .length = 32};
+        struct helper_answer answer;
+        helper_ask(&tunneld.helper, &stops, &answer, NULL);
+    }
     log_line(LOG_NOTICE, "stopped");
     return tunneld.exit_code;
 }

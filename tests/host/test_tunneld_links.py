@@ -28,13 +28,13 @@ def mac_octets(text):
 
 
 class World:
-    def __init__(self):
+    def __init__(self, *options):
         self.router, self.node, self.outside = Namespace("router"), Namespace("node"), Namespace("outside")
         join(self.router, "lan0", "10.9.0.1/24", self.node, "node0", "10.9.0.7/24")
         join(self.router, "up0", "192.0.2.1/24", self.outside, "out0", "192.0.2.2/24")
         self.router.run("sysctl", "-qw", "net.ipv4.ip_forward=1")
         self.node.run("sysctl", "-qw", "net.ipv4.ip_forward=0")
-        self.tunneld = Tunneld(self.router)
+        self.tunneld = Tunneld(self.router, *options)
         self.client = self.tunneld.client()
         self.client.replay(wire.SetTun(ip("10.77.0.2"), 1500), wire.SetLink(3, "lan0"))
         self.packet = self.node.inside(lambda: socket.socket(socket.AF_PACKET, socket.SOCK_RAW, ETH_P_ALL))

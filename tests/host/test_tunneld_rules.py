@@ -4,6 +4,7 @@ import socket
 
 import pytest
 from careof.wire import tunneld as wire
+from careof_office import wait_until
 from scapy.layers.inet import ICMP, IP, UDP
 from scapy.packet import Raw
 from test_tunneld_links import World as LinksWorld
@@ -14,8 +15,8 @@ pytestmark = pytest.mark.skipif(cannot_run() is not None, reason=str(cannot_run(
 
 
 @pytest.fixture
-def links():
-    made = LinksWorld()
+def links(request):
+    made = LinksWorld(*getattr(request, "param", ()))
     yield made
     made.remove()
 
@@ -135,19 +136,22 @@ def rules(links):
     return [line for line in links.router.ip("rule", "show").splitlines() if line.startswith("434")]
 
 
+GUARDED = (
+    wire.SetUplink(1, "up0", ip("192.0.2.1"), 434),
+    wire.SetTunnel(1, wire.KIND_IPIP, 1, ip(PEER), 0, 0, 0),
+    wire.SetPath(1, 1400, 0, (1,)),
+    wire.SetRoute(bytes(4), 0, ip("10.9.0.0"), 24, wire.GATE_OPEN, wire.FOREVER_S, (1,)),
+    wire.SetCapture(ip("10.9.0.0"), 24, ""),
+    wire.SetSpare(ip("192.0.2.0"), 24),
+)
+
+
 @pytest.fixture
 def guarded(links):
     """A mobile network, 10.9.0.0/24, that is tunnelled but for what is near; heard(): where it comes out."""
     links.router.ip("route", "add", "default", "via", NEAR)
     links.outside.ip("address", "add", "203.0.113.9/32", "dev", "lo")
-    links.client.set(
-        wire.SetUplink(1, "up0", ip("192.0.2.1"), 434),
-        wire.SetTunnel(1, wire.KIND_IPIP, 1, ip(PEER), 0, 0, 0),
-        wire.SetPath(1, 1400, 0, (1,)),
-        wire.SetRoute(bytes(4), 0, ip("10.9.0.0"), 24, wire.GATE_OPEN, wire.FOREVER_S, (1,)),
-        wire.SetCapture(ip("10.9.0.0"), 24, ""),
-        wire.SetSpare(ip("192.0.2.0"), 24),
-    )
+    links.client.set(*GUARDED)
     native, tunnelled = raw_of(links.outside, socket.IPPROTO_UDP), raw_of(links.outside, socket.IPPROTO_IPIP)
     native.settimeout(0.5)
     tunnelled.settimeout(0.5)
@@ -211,3 +215,42 @@ def test_a_device_without_a_name_is_refused(guarded):
     with pytest.raises(ValueError, match="No such"):
         guarded.client.set(wire.DropIngress("lan0"))
     assert len(rules(guarded)) == 1
+
+
+def anew(guarded):
+    """Another life; its client, which has not said anything yet."""
+    guarded.tunneld.start()
+    guarded.client = guarded.tunneld.client()
+    return guarded.client
+
+
+@pytest.mark.parametrize("links", [(), ("--fence",)], ids=["without", "fence"], indirect=True)
+def test_what_was_captured_goes_nowhere_after_a_life_that_was_killed(guarded, request):
+    """The control is the same without --fence: it leaves by the uplink as it is, until the next replay."""
+    fenced = request.node.callspec.id == "fence"
+    guarded.client.set(wire.SetCapture(ip(STRANGER), 32, "lan0"))
+    for one_more in range(2):  # a second life may be killed before it has its state
+        guarded.tunneld.kill()
+        wait_until(lambda: not [rule for rule in rules(guarded) if "lookup 434" in rule], "the helper's end")
+        assert guarded.heard("10.9.0.7") == (None if fenced else "natively"), one_more
+        assert guarded.heard(STRANGER) == (None if fenced else "natively")
+        assert guarded.heard("198.18.0.6") == "natively"  # who was never captured
+        client = anew(guarded)
+        assert guarded.heard("10.9.0.7") == (None if fenced else "natively")
+    assert len(rules(guarded)) == (2 if fenced else 0)
+    client.replay(wire.SetTun(ip("10.77.0.2"), 1500), wire.SetLink(3, "lan0"), *GUARDED)
+    assert guarded.heard("10.9.0.7") == "tunnelled" and guarded.heard("10.9.0.7", NEAR) == "natively"
+    assert guarded.heard(STRANGER) == "natively" and len(rules(guarded)) == 1  # it is captured no more
+    assert guarded.tunneld.stop() == 0
+    assert (
+        rules(guarded) == [] and guarded.heard("10.9.0.7") == "natively"
+    )  # asked to stop, it leaves nothing
+
+
+@pytest.mark.parametrize("links", [("--fence",)], indirect=True)
+def test_a_life_without_fences_removes_those_of_before(guarded):
+    guarded.tunneld.kill()
+    wait_until(lambda: guarded.heard("10.9.0.7") is None and len(rules(guarded)) == 1, "the fence")
+    guarded.tunneld._options = ()
+    anew(guarded).replay(wire.SetTun(ip("10.77.0.2"), 1500), wire.SetLink(3, "lan0"))
+    assert rules(guarded) == [] and guarded.heard("10.9.0.7") == "natively"
