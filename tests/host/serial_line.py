@@ -25,7 +25,7 @@ import tty
 from careof_office import INTERPRETERS, environment
 
 PATIENCE_S = 30
-PACE = 16
+PACE = 64
 
 
 class Console:

@@ -107,7 +107,7 @@ def test_a_file_that_is_shorter_than_was_said_is_refused():
     receiver = ymodem.Receiver(10000)
     receiver.feed(ymodem.block(0, b"x\x005000\0" + bytes(121)))
     receiver.feed(ymodem.block(1, bytes(1024)))
-    receiver.feed(b"\x04")
+    assert receiver.feed(b"\x04") == b"\x15"
     receiver.feed(b"\x04")
     assert receiver.error == "1024 octets of 5000"
 

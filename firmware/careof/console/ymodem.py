@@ -8,9 +8,7 @@ Reference", 1988). Machines without I/O: octets in, octets out.
                           <------  blocks 1 ... (128 or 1024 octets, number, complement, CRC-16)
     ACK, or NAK: again    ------>
                           <------  EOT
-    NAK                   ------>                   (a lone EOT may be noise)
-                          <------  EOT
-    ACK, "C"              ------>
+    ACK, "C"              ------>                   (NAK, once, if more should come: it may be noise)
                           <------  block 0 without a name: no more files
     ACK                   ------>
 
@@ -152,7 +150,8 @@ class Receiver(_Machine):
 
     def _end(self):
         self._ends += 1
-        if self._ends == 1:
+        whole = self._size is not None and self._taken >= self._size
+        if self._ends == 1 and not whole:
             return bytes((NAK,))
         if not self._is_over:
             data = b"".join(self._pieces)
