@@ -51,7 +51,7 @@ def test_a_block_is_as_the_protocol_says():
 def test_a_line_that_loses_and_garbles_delivers_the_same_file_or_says_that_it_does_not():
     seed = random.getrandbits(32)
     whole = 0
-    for number in range(40):
+    for number in range(12):
         random.seed(seed + number)
 
         def harm(octets):
@@ -70,7 +70,7 @@ def test_a_line_that_loses_and_garbles_delivers_the_same_file_or_says_that_it_do
             whole += 1
         else:
             assert receiver.error or sender.error
-    assert whole >= 20, "seed %d: %d of 40 arrived" % (seed, whole)
+    assert whole >= 6, "seed %d: %d of 12 arrived" % (seed, whole)
 
 
 def test_a_dead_line_ends_both():

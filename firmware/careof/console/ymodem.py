@@ -24,13 +24,24 @@ FIRST_TRIES = 20  # a minute for somebody to start the other end
 GIVE_UP = bytes((CAN, CAN, CAN, 8, 8, 8))  # and the CANs off a screen that they may reach
 
 
+def _of_nibble(nibble):
+    crc = nibble << 12
+    for _ in range(4):
+        crc = (crc << 1 ^ 0x1021 if crc & 0x8000 else crc << 1) & 0xFFFF
+    return crc
+
+
+_NIBBLES = tuple(
+    [_of_nibble(nibble) for nibble in range(16)]
+)  # a router's time for eight bits each is too much
+
+
 def crc16(data):
     """CCITT, from 0: what XMODEM-CRC and its heirs have."""
     crc = 0
     for octet in data:
-        crc ^= octet << 8
-        for _ in range(8):
-            crc = (crc << 1 ^ 0x1021 if crc & 0x8000 else crc << 1) & 0xFFFF
+        crc = (crc << 4 & 0xFFFF) ^ _NIBBLES[crc >> 12 ^ octet >> 4]
+        crc = (crc << 4 & 0xFFFF) ^ _NIBBLES[crc >> 12 ^ octet & 15]
     return crc
 
 
