@@ -13,9 +13,11 @@ OPTIONS = (
     *("MICROPY_PY_FFI=0", "MICROPY_PY_BTREE=0", "MICROPY_SSL_AXTLS=0", "MICROPY_STANDALONE=1"),
     *("MICROPY_PY_SSL=1", "MICROPY_SSL_MBEDTLS=1", "FROZEN_MANIFEST="),
     *("STRIP=true", "SIZE=true"),
-    "CFLAGS_EXTRA=-Wno-error",  # newer compilers warn of more than its authors saw
     f"LDFLAGS_EXTRA=-static -s {OPTIMIZE}",
 )
+FLAGS = "-Wno-error"  # newer compilers warn of more than its authors saw
+# Where the collector would ask for the frame pointer as a variable, which clang uses itself
+FLAGS_OF_FAMILY = {"x86_64": " -DMICROPY_GCREGS_SETJMP=1"}
 # Which byte code a release reads, by its documentation (reference/mpyfiles): the first that does, and
 # (version, sub-version). Byte code without native code is read by any sub-version of the same version.
 BYTE_CODES = (((1, 23), (6, 3)), ((1, 22), (6, 2)), ((1, 20), (6, 1)), ((1, 19), (6, 0)))
@@ -28,7 +30,8 @@ MicroPython = namedtuple("MicroPython", "binary version byte_code sources")
 def build(target, zig):
     """A MicroPython for a target. Raises Failed, sources.Unavailable."""
     source, mbedtls = sources.get("micropython"), sources.get("mbedtls")
-    made_of = repr((source.sha256, mbedtls.sha256, target, OPTIONS))
+    flags = f"CFLAGS_EXTRA={FLAGS}{FLAGS_OF_FAMILY.get(target.family, '')}"
+    made_of = repr((source.sha256, mbedtls.sha256, target, OPTIONS, flags))
     home = WORK / target.triple / f"micropython-{hashlib.sha256(made_of.encode()).hexdigest()[:12]}"
     tree = _tree(source, mbedtls)
     made = MicroPython(home / "micropython", _version(tree), _byte_code(tree), (source, mbedtls))
@@ -36,7 +39,7 @@ def build(target, zig):
         return made
     shutil.rmtree(home, ignore_errors=True)
     tools = (f"CC={zig.cc}", f"LD={zig.cc}", f"BUILD={home}")
-    run(home.with_suffix(".log"), "make", JOBS, "-C", tree / "ports/unix", *tools, *OPTIONS)
+    run(home.with_suffix(".log"), "make", JOBS, "-C", tree / "ports/unix", *tools, flags, *OPTIONS)
     return made
 
 

@@ -49,6 +49,7 @@ def cross_rows(rows):
     rows.step("big-endian: C tests", BIN / "meson", "test", "-C", folder, *quick)
     rows.add("big-endian: a load from an odd address is seen", dies_of_an_unaligned_load(folder))
     units(rows, outputs)
+    rows.step("beside what others built", BIN / "pytest", "-q", ROOT / "tests/cross")
     again(rows, made)
 
 
