@@ -13,6 +13,7 @@ import sys
 
 from agent_subject import allocated, ticks_us
 from careof.agent import events
+from careof.limits import STATUS_ROWS_MAX
 from careof.wire import mip, tunneld, udp
 from foreign import AGENT, CARE_OF, FIRST, HOME, LAN, LINK, NODE_SPI, Foreign
 
@@ -81,7 +82,7 @@ def main(visitors, seconds):
         batch = [bench.exchange((done + i) % visitors) for i in range(ROUND)]
         spent_s += bench.run(batch, now_ms)
         done += ROUND
-    if bench.relayed < done + visitors or here < min(visitors, 200):
+    if bench.relayed < done + visitors or here < min(visitors, STATUS_ROWS_MAX):
         raise RuntimeError("%d visitors, %d relayed" % (here, bench.relayed))
     print(json.dumps({"rate": done / spent_s, "octets_a_binding": size}))
 

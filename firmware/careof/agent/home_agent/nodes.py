@@ -108,6 +108,7 @@ class AgentNode:
         "delivered",
         "generation",
         "home_address",
+        "key",
         "leases",
         "listener",
         "message",
@@ -115,7 +116,6 @@ class AgentNode:
         "name",
         "networks",
         "on_demand",
-        "piece",
         "policy",
         "redirect",
         "routed",
@@ -124,6 +124,7 @@ class AgentNode:
     )
 
     def __init__(self, section):
+        self.key = key_of(section)
         self.leases = section.home_address is None  # is its home address one of the pool?
         self.networks = tuple(section.mobile_network)
         self.routed = self.networks  # those of them that it asked for last (RFC 5177)
@@ -133,7 +134,6 @@ class AgentNode:
         self.bindings = []
         self.uses = []
         self.on_demand = self.delivered = ()  # agent.paths
-        self.piece = None  # of the saved state, that it is in (home_agent.state)
         self.listener = None
         self._served = None
         self.says(section)
@@ -192,11 +192,9 @@ class AgentNode:
         return "%s %s at %s" % (self.name, self.text, ", ".join(ends) if ends else "no care-of address")
 
 
-def key_of(node):
-    """What a node or its section stays the same by: its own home address, as hexadecimal digits, or NAI."""
-    if isinstance(node, AgentNode):
-        return "@" + node.nai.decode() if node.leases else node.home_address.hex()
-    return "@" + node.nai if node.home_address is None else node.home_address.hex()
+def key_of(section):
+    """What its node stays the same by: its own home address, as hexadecimal digits, or NAI."""
+    return "@" + section.nai if section.home_address is None else section.home_address.hex()
 
 
 def number_of(address):

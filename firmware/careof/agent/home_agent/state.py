@@ -18,12 +18,11 @@ from ...proto.bindings import Binding, Wish
 from ..events import Count, Log, Save
 from ..layout import ADDRESS, FLAG, LIST, NUMBER, TEXT, Layout, maybe
 from ..saving import Saving
-from .nodes import key_of
 from .requests import AskedFor, Revocable
 
 ROW = Layout(
     "node",
-    ("key", TEXT),  # key_of()
+    ("key", TEXT),  # of the node
     ("guards", LIST),
     ("bindings", LIST),
     ("routed", maybe(LIST)),  # null: all that are configured
@@ -72,11 +71,11 @@ class AgentState:
 
     def touched(self, node, now_ms):
         """Something of this node changed."""
-        self._saving.touched(key_of(node), node, now_ms)
+        self._saving.touched(node.key, node, now_ms)
 
     def forget(self, node):
         """The node is configured no more: its row goes."""
-        self._saving.forget(key_of(node))
+        self._saving.forget(node.key)
         return [Save(self._name_of(node), None)]
 
     def due(self, now_ms):
@@ -107,13 +106,14 @@ class AgentState:
         if node.routed != node.networks:
             routed = [[address.hex(), length] for address, length in node.routed]
         lease = node.home_address.hex() if node.leases and node.home_address is not None else None
-        return [key_of(node), guards, bindings, routed, lease]
+        return [node.key, guards, bindings, routed, lease]
 
     def _binding(self, node, b):
         expires_ms = None if b.never_expires() else b.expires_ms + self.unix_offset_ms
         asked = None if b.asked is None else [b.asked[0].hex()] + list(b.asked[1:])
         end = [b.kind, b.peer.hex(), b.port, b.reverse]
-        number, nested = self._agent.paths.number_of(b), self._agent.paths.nested_number_of(node)
+        number = self._agent.paths.number_of(b)
+        nested = self._agent.paths.nested_number_of(node) if node.routed else None
         return [b.care_of.hex(), b.spi, end, expires_ms, number, _revocable(b.revocable), asked, nested]
 
     # -- After a restart
