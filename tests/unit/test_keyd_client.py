@@ -257,7 +257,7 @@ def test_all_values_are_restored_in_pages(world):
     assert world.sent() == [wire.Restore()]
     world.say(wire.Value("ha.1", 0, b'{"a": 1}'), wire.Value("ha.2", 1, b"[1, "), wire.RestorePause())
     assert world.sent() == [wire.RestoreMore()] and got == []
-    world.say(wire.Value("ha.2", 0, b"2]"), wire.Value("broken", 0, b"[tru"), wire.RestoreEnd())
+    world.say(wire.Value("ha.2", 0, b"2]"), wire.Value("broken", 0, b"{"), wire.RestoreEnd())
     [found] = got
     assert found.values == {"ha.1": {"a": 1}, "ha.2": [1, 2]} and found.unreadable == ["broken"]
     world.die()

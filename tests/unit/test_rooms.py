@@ -13,8 +13,8 @@ ROOMS = {
     "crypt": {"crypt"},
     "proto": {"proto", "wire", "crypt", "limits"},
     "agent": {"agent", "proto", "wire", "crypt", "limits"},
-    "system": {"system", "wire", "limits"},
-    "status": {"status", "limits", "version"},
+    "system": {"system", "wire", "limits", "json_text"},
+    "status": {"status", "limits", "version", "json_text"},
     "console": {"console", "status", "limits", "version", "system"},
 }
 # Of a room's modules another one may import these alone.

@@ -8,6 +8,8 @@ import select
 import socket
 import sys
 
+from .. import json_text
+
 RUN = "/var/run/careof"
 _PIECE = 65536  # octets received at a time
 
@@ -45,7 +47,7 @@ class Connection:
         while line:
             line = line[self._socket.send(line) :]
         while True:
-            said = json.loads(self._line())
+            said = json_text.loads(self._line())
             if "change" in said:
                 self._changes.append(said["change"])
             elif "error" in said:
@@ -76,7 +78,7 @@ class Connection:
         if self._changes:
             return self._changes.pop(0)
         while True:
-            said = json.loads(self._line())
+            said = json_text.loads(self._line())
             if "change" in said:
                 return said["change"]
 

@@ -10,6 +10,7 @@ usr/share/rpcd/acl.d/careof.json).
 import json
 import sys
 
+from .. import json_text
 from .connection import RUN, Connection, Refused
 from .tables import LISTS
 
@@ -80,7 +81,7 @@ def answered(method, text, run_path):
     if method not in METHODS:
         return {"error": "method '%s': expected one of %s" % (method, ", ".join(sorted(METHODS)))}
     try:
-        given = json.loads(text) if text.strip() else {}
+        given = json_text.loads(text) if text.strip() else {}
     except (ValueError, RuntimeError):
         return {"error": "%s: the arguments are not JSON" % method}
     try:

@@ -14,6 +14,7 @@ import errno
 import json
 import os
 
+from .. import json_text
 from . import sockets
 
 LINE_MAX = 4096  # octets of a request
@@ -86,7 +87,7 @@ class CommandServer:
     def request(self, client, line):
         """One line, without its end."""
         try:
-            request = json.loads(line)
+            request = json_text.loads(line)
         except (ValueError, UnicodeError, RuntimeError):  # RuntimeError: nested too deeply
             self.refused(client, "not JSON")
             return

@@ -10,6 +10,8 @@ changes nothing.
 
 import json
 
+from .. import json_text
+
 VERSION = 2
 _PREFIX = b"%d " % VERSION
 
@@ -30,7 +32,7 @@ def unpack(octets):
     else:
         number = 1
     try:
-        return number, json.loads(bytes(octets).decode())
+        return number, json_text.loads(bytes(octets).decode())
     except (ValueError, UnicodeError):
         raise ValueError("not JSON")
 

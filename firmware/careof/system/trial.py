@@ -20,6 +20,7 @@ end: whoever came by them can come again. Without any tunnel before, only a word
 import json
 import os
 
+from .. import json_text
 from . import safe_file
 
 UNCONFIRMED, RUN_FILE = "unconfirmed", "trial.json"
@@ -91,7 +92,7 @@ def take_back(config_path):
 def deadline_of(run_path):
     """(ms of uptime, tunnels that were up); None if that was another boot, or cannot be read."""
     try:
-        kept = json.loads(safe_file.read(run_path + "/" + RUN_FILE))
+        kept = json_text.loads(safe_file.read(run_path + "/" + RUN_FILE))
         if kept["boot"] == boot_id():
             return int(kept["until_ms"]), [str(name) for name in kept["tunnels"]]
     except (OSError, ValueError, KeyError, TypeError):
