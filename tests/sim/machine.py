@@ -42,7 +42,7 @@ class Machine:
         self.settled = False
         self.held = {}
         self.tell(events.WallClock(UNIX_MS + self.clock_error_ms))
-        for name in sorted(self.saved):
+        for name in sorted(sorted(self.saved), key=len):  # as main does
             self.tell(events.Restored(name, self.saved[name]))
         self.tell(events.Start())
         self.tunneld_up()

@@ -82,8 +82,8 @@ class Foreign:
         self.changed = {}  # (table, key) -> how often
         self._serial = 0
         self.tell(events.WallClock(UNIX_MS), now_ms)
-        for name, value in (saved or {}).items():
-            self.tell(events.Restored(name, value), now_ms)
+        for name in sorted(saved or {}, key=len):  # as main does
+            self.tell(events.Restored(name, saved[name]), now_ms)
         self.tell(events.Start(), now_ms)
         self.tell(events.Link("wan0", True, CARE_OF, 24, GATEWAY), now_ms)
         self.tell(events.Link("lan0", True, LINK, 24, None), now_ms)
