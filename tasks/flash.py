@@ -6,7 +6,9 @@ from pathlib import Path
 
 from invoke import task
 
-from .common import BUILD, Rows
+from .common import BUILD, ROOT, Rows
+
+sys.path.insert(0, str(ROOT / "host"))  # for careof_serial
 
 
 @task(

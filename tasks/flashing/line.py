@@ -1,9 +1,9 @@
-"""A serial line, real or not: any URL that pyserial takes (/dev/ttyUSB0, socket://host:port, rfc2217://...)."""
+"""The serial line to a boot loader: what comes is looked for patterns, and kept for who wants to read it."""
 
 import re
 import time
 
-import serial
+from careof_serial.port import Port, PortError
 
 READ_S = 0.05
 SHOWN = 200  # octets of what came last, in an error
@@ -14,15 +14,16 @@ class LineTrouble(Exception):
 
 
 class Line:
-    """log: a file that all octets that come are appended to, or None."""
+    """url: any that pyserial takes. log: a file that all octets that come are appended to, or None."""
 
     def __init__(self, url, speed, log=None):
         self.url, self._log = url, log
         self._seen = b""
         try:
-            self._port = serial.serial_for_url(url, baudrate=speed, timeout=READ_S, write_timeout=5)
-        except (serial.SerialException, OSError, ValueError) as e:
-            raise LineTrouble(f"{url}: {e}; expected a serial port or a URL of pyserial") from None
+            self._port = Port(url, speed)
+        except PortError as e:
+            raise LineTrouble(str(e)) from None
+        self._port.flow_control(False)  # a boot loader knows of none
 
     def close(self):
         self._port.close()
@@ -30,25 +31,25 @@ class Line:
     def send(self, octets):
         try:
             self._port.write(octets)
-        except (serial.SerialException, OSError) as e:
-            raise LineTrouble(f"{self.url}: {e}: is the cable still there?") from None
+        except PortError as e:
+            raise LineTrouble(str(e)) from None
 
-    def read(self, size=4096):
+    def read(self):
         """What has come; b"" if nothing did for a moment."""
         try:
-            octets = self._port.read(max(1, min(size, self._port.in_waiting)))
-        except (serial.SerialException, OSError) as e:
-            raise LineTrouble(f"{self.url}: {e}: is the cable still there?") from None
+            octets = self._port.read(READ_S)
+        except PortError as e:
+            raise LineTrouble(str(e)) from None
         if self._log is not None:
             self._log.write(octets)
         return octets
 
     def read_exactly(self, size, timeout_s):
         """So many octets, or fewer if they do not come in time."""
-        end, found = time.monotonic() + timeout_s, self._seen[:size]
-        self._seen = self._seen[size:]
-        while len(found) < size and time.monotonic() < end:
-            found += self.read(size - len(found))
+        end = time.monotonic() + timeout_s
+        while len(self._seen) < size and time.monotonic() < end:
+            self._seen += self.read()
+        found, self._seen = self._seen[:size], self._seen[size:]
         return found
 
     def forget(self):

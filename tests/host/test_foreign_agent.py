@@ -1,7 +1,6 @@
 """A foreign agent as a process: advertisements, both deliveries, each encapsulation, revocation."""
 
 import json
-import time
 
 import pytest
 from careof.wire import icmp, ipv4, mip
@@ -121,10 +120,9 @@ def test_a_refusal_says_why(shared):
 
 def test_careofd_dies_and_no_visitor_notices(visit):
     assert visit.register() == 0 and visit.ping(3) == 3
-    wait_until(
-        lambda: "foreign_agent-lan" in str(list((visit.foreign.run_folder / "state").iterdir())), "state"
-    )
-    time.sleep(0.2)
+    state = visit.foreign.run_folder / "state"
+    row = b"foreign_agent-lan.v."
+    wait_until(lambda: row in b"".join(file.read_bytes() for file in state.iterdir()), "its row")
     visit.foreign.kill()
     assert visit.ping(20) == 20
     visit.foreign.start()
