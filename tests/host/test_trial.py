@@ -129,7 +129,7 @@ def test_a_power_cut_takes_it_back(office):
 def test_a_careofd_that_dies_meanwhile_still_takes_it_back(office):
     line = console(office)
     line.command(WRONG)
-    line.command("commit confirmed 6")
+    line.command("commit confirmed 3")
     line.kill()
     kill_guard(office)
     office.branch.kill()

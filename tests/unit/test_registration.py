@@ -241,6 +241,11 @@ def test_an_answer_that_grants_nothing_or_too_much_is_no_grant():
     assert isinstance(Talk().ask(LEAVE).reply(lifetime_s=5).came[0], Refused)
 
 
+def test_a_request_that_icmp_says_did_not_arrive_is_asked_again_like_one_without_an_answer():
+    for code in (80, 81, 82, 88):
+        assert REFUSALS[code] == REFUSALS[78], code
+
+
 def test_every_refusal_is_asked_again_later_and_later():
     for code in sorted(REFUSALS):
         if code in (104, 105, 106, 133, 135, 136):

@@ -26,6 +26,11 @@ REFUSALS = {
     76: Refusal(60, None),
     77: Refusal(1, None),  # it has another care-of address: its next advertisement says which
     78: Refusal(1, None),  # its request to the home agent was not answered in time
+    # An ICMP error says that its request did not arrive there: as if it had not been answered.
+    80: Refusal(1, None),
+    81: Refusal(1, None),
+    82: Refusal(1, None),
+    88: Refusal(1, None),
     104: Refusal(60, "challenge"),
     105: Refusal(60, "challenge"),
     106: Refusal(60, "challenge"),
