@@ -138,10 +138,12 @@ def test_careofd_lives_when_a_follower_dies_or_asks_for_nonsense(office):
 @pytest.fixture(scope="module")
 def roaming():
     made = Roaming()
-    made.plug("a", told=True)
-    made.settles("a")
-    yield made
-    made.remove()
+    try:
+        made.plug("a", told=True)
+        made.settles("a")
+        yield made
+    finally:
+        made.remove()
 
 
 def test_visitors_come_and_go(roaming):
